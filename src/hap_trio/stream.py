@@ -1,0 +1,165 @@
+"""TCP as the pump likes it: a trio stream that can also write at once, without a task."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+import trio
+from trio.abc import HalfCloseableStream
+
+__all__ = ["SocketStream", "accept", "dial", "listen"]
+
+#: Most requests and events fit; a longer message takes another turn. Small enough that malloc keeps the block.
+READ_SIZE = 16 * 1024
+#: How many connections may wait to be accepted.
+BACKLOG = 128
+#: Errors of `accept` that say "no room now" (files, memory), not "this listener is broken".
+_NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+#: Seconds to wait for room; the connections that wait are kept by the kernel meanwhile.
+_NO_ROOM_PAUSE = 0.1
+
+
+class SocketStream(HalfCloseableStream):
+    """A connected, non-blocking standard library socket as a trio stream.
+
+    Unlike trio's own `SocketStream` it has `send_nowait()`: most answers fit into the kernel's buffer, a system call
+    is all they need. Small segments leave at once (TCP_NODELAY).
+    """
+
+    __slots__ = ("_fd", "_sending", "_socket")
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = sock
+        self._fd = sock.fileno()
+        self._sending = False
+
+    def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
+        """Hand as much of `data` to the kernel as it takes now. Returns the number of bytes taken, 0 when it is full.
+
+        Raises `trio.BrokenResourceError` when the connection is gone, `trio.ClosedResourceError` after `aclose()`.
+        """
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise self._error(error) from error
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        if self._sending:
+            raise trio.BusyResourceError("another task is sending on this stream")
+        self._sending = True
+        try:
+            await trio.lowlevel.checkpoint()
+            rest = memoryview(data)
+            self._check_open()
+            while rest:
+                rest = rest[self.send_nowait(rest) :]
+                if rest:
+                    await trio.lowlevel.wait_writable(self._fd)
+        finally:
+            self._sending = False
+
+    async def wait_send_all_might_not_block(self) -> None:
+        if self._sending:
+            raise trio.BusyResourceError("another task is sending on this stream")
+        self._sending = True
+        try:
+            self._check_open()
+            await trio.lowlevel.wait_writable(self._fd)
+        finally:
+            self._sending = False
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        if max_bytes is None:
+            max_bytes = READ_SIZE
+        elif max_bytes < 1:
+            raise ValueError("max_bytes must be at least 1")
+        while True:
+            self._check_open()
+            await trio.lowlevel.wait_readable(self._fd)
+            try:
+                return self._socket.recv(max_bytes)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise self._error(error) from error
+
+    async def send_eof(self) -> None:
+        if self._sending:
+            raise trio.BusyResourceError("another task is sending on this stream")
+        await trio.lowlevel.checkpoint()
+        self._check_open()
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            raise self._error(error) from error
+
+    def close(self) -> None:
+        """Close at once. A task that is reading or writing gets `trio.ClosedResourceError`."""
+        if self._fd >= 0:
+            trio.lowlevel.notify_closing(self._fd)
+            self._fd = -1
+            self._socket.close()
+
+    async def aclose(self) -> None:
+        self.close()
+        await trio.lowlevel.checkpoint()
+
+    def _check_open(self) -> None:
+        if self._fd < 0:
+            raise trio.ClosedResourceError("this stream was closed")
+
+    def _error(self, error: OSError) -> Exception:
+        if self._fd < 0:
+            return trio.ClosedResourceError("this stream was closed")
+        return trio.BrokenResourceError(f"connection lost: {error.strerror or error}")
+
+
+def listen(address: str | None, port: int) -> socket.socket:
+    """A listening socket on `address` (an IP address; None for all, both families where possible) and `port` (0: any).
+
+    Raises `OSError` when the address is not ours or the port is taken.
+    """
+    if address is None:
+        if socket.has_dualstack_ipv6():
+            try:
+                return _bound(socket.AF_INET6, "::", port, dual=True)
+            except OSError as error:
+                if error.errno != errno.EADDRNOTAVAIL:
+                    raise
+        address = "0.0.0.0"  # noqa: S104 - all interfaces is what was asked for
+    return _bound(socket.AF_INET6 if ":" in address else socket.AF_INET, address, port)
+
+
+def _bound(family: int, address: str, port: int, *, dual: bool = False) -> socket.socket:
+    sock = socket.create_server((address, port), family=family, backlog=BACKLOG, dualstack_ipv6=dual)
+    sock.setblocking(False)
+    return sock
+
+
+async def accept(listener: socket.socket) -> SocketStream:
+    """Wait for the next connection. Raises `trio.ClosedResourceError` when the listener is closed meanwhile."""
+    while True:
+        try:
+            sock, _ = listener.accept()
+        except BlockingIOError:
+            await trio.lowlevel.wait_readable(listener)
+        except OSError as error:
+            if listener.fileno() < 0:
+                raise trio.ClosedResourceError("this listener was closed") from error
+            # Anything else concerns one connection that broke off before it was accepted.
+            await trio.sleep(_NO_ROOM_PAUSE if error.errno in _NO_ROOM else 0)
+        else:
+            return SocketStream(sock)
+
+
+async def dial(host: str, port: int) -> SocketStream:
+    """Connect to `host` (an IP address or a name) and `port`. Raises `OSError` when nobody answers."""
+    connected = await trio.open_tcp_stream(host, port)
+    # The descriptor changes hands: trio did the looking up and the racing of addresses, the stream above goes on.
+    return SocketStream(socket.socket(fileno=connected.socket.detach()))
