@@ -1,0 +1,71 @@
+"""Install the foreign peers, pinned, into a directory of their own.
+
+    python tests/interop/setup_peers.py --into .nox/interop-peers
+
+makes a virtual environment with the Python peers under DIR/venv (of the interpreter that runs this file) and the Node.js
+peer under DIR/node. Running it again with everything in place does nothing. The tests and the benchmarks find DIR
+through the environment variable HAPCORE_PEERS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+PYTHON_PEERS = ("aiohomekit==4.0.1", "HAP-python[QRCode]==5.0.0")
+NODE_PEERS = ("hap-nodejs@1.2.0",)
+DEFAULT = Path(".nox/interop-peers")
+#: Written last: a directory with this file in it is complete.
+STAMP = "installed.json"
+
+
+def wanted() -> dict[str, object]:
+    """What a complete directory says about itself."""
+    return {"python": list(sys.version_info[:2]), "pip": list(PYTHON_PEERS), "npm": list(NODE_PEERS)}
+
+
+def run(command: list[str], cwd: Path) -> None:
+    """Run one installation step; its output goes to ours, a failure ends the program."""
+    print("+", " ".join(command), flush=True)
+    if subprocess.run(command, cwd=cwd, check=False).returncode:
+        raise SystemExit(f"installing the peers failed at: {' '.join(command)}")
+
+
+def install(into: Path) -> None:
+    """Bring `into` to the wanted state."""
+    stamp = into / STAMP
+    if stamp.exists() and json.loads(stamp.read_text("utf-8")) == wanted():
+        print(f"peers are in place in {into}")
+        return
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SystemExit("npm is needed to install hap-nodejs: install Node.js 20 or later")
+    stamp.unlink(missing_ok=True)
+    environment = into / "venv"
+    shutil.rmtree(environment, ignore_errors=True)
+    into.mkdir(parents=True, exist_ok=True)
+    venv.create(environment, with_pip=True)
+    scripts = "Scripts" if os.name == "nt" else "bin"
+    run([str(environment / scripts / "python"), "-m", "pip", "install", "-q", *PYTHON_PEERS], into)
+    node = into / "node"
+    node.mkdir(exist_ok=True)
+    (node / "package.json").write_text('{"private": true}\n', "utf-8")
+    run([npm, "install", "--no-audit", "--no-fund", "--loglevel=error", *NODE_PEERS], node)
+    stamp.write_text(json.dumps(wanted()), "utf-8")
+
+
+def main() -> None:
+    """Parse the command line and install."""
+    parser = argparse.ArgumentParser(description="Install the foreign peers of the interop tests and benchmarks.")
+    parser.add_argument("--into", type=Path, default=DEFAULT, help=f"directory to install into (default {DEFAULT})")
+    install(parser.parse_args().into.resolve())
+
+
+if __name__ == "__main__":
+    main()
