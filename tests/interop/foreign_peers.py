@@ -21,7 +21,7 @@ PATIENCE = 20.0
 PARTING = 5.0
 
 
-class PeerFailed(Exception):
+class PeerFailedError(Exception):
     """The foreign controller raised: the name of its exception and its words."""
 
     def __init__(self, error: str, message: str) -> None:
@@ -82,7 +82,7 @@ class Foreign:
         await self.line(event="done", command=text.split()[0])
 
     async def do(self, name: str, **arguments: object) -> object:
-        """Have a controller do something: its result, or `PeerFailed`."""
+        """Have a controller do something: its result, or `PeerFailedError`."""
         await self.send(json.dumps({"do": name, **arguments}))
         with trio.move_on_after(PATIENCE):
             while True:
@@ -91,14 +91,14 @@ class Foreign:
                         return self._lines.pop(index)["result"]
                     if line.get("failed") == name:
                         self._lines.pop(index)
-                        raise PeerFailed(line["error"], line["message"])
+                        raise PeerFailedError(line["error"], line["message"])
                 if self._ended:
                     break
                 await self._news.wait()
         raise AssertionError(f"{self.name} did not answer {name}\n{self._stderr.decode(errors='replace')[-4000:]}")
 
     async def changed(self, wanted: dict[str, object]) -> None:
-        """Wait until events have brought all of `wanted`; how they are shared out among messages is the peer's affair."""
+        """Wait until events have brought all of `wanted`; how many messages it takes is the peer's affair."""
         missing = dict(wanted)
         while missing:
             values = (await self.line(event="changed"))["values"]

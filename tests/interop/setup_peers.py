@@ -2,8 +2,8 @@
 
     python tests/interop/setup_peers.py --into .nox/interop-peers
 
-makes a virtual environment with the Python peers under DIR/venv (of the interpreter that runs this file) and the Node.js
-peer under DIR/node. Running it again with everything in place does nothing. The tests and the benchmarks find DIR
+makes a virtual environment with the Python peers under DIR/venv (of the interpreter that runs this file) and installs
+the Node.js peer under DIR/node. Running it again with everything in place does nothing. The tests and the benchmarks find DIR
 through the environment variable HAPCORE_PEERS.
 """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from foreign_peers import WRONG_CODE, PeerFailed, Peers
+from foreign_peers import WRONG_CODE, PeerFailedError, Peers
 
 pytestmark = pytest.mark.trio
 
@@ -17,7 +17,7 @@ async def test_aiohomekit_uses_the_other_peers(peers: Peers, tmp_path: Path, nam
         async with peers.accessory(name, tmp_path) as (accessory, hello), peers.controller() as controller:
             there = {key: hello[key] for key in ("host", "port", "device_id")}
             ids = hello["ids"]
-            with pytest.raises(PeerFailed, match="AuthenticationError"):
+            with pytest.raises(PeerFailedError, match="AuthenticationError"):
                 await controller.do("pair", setup_code=WRONG_CODE, **there)
             await controller.do("pair", setup_code=hello["setup_code"], **there)
             assert await controller.do("put", values={ids["on"]: True}) == {}
@@ -27,7 +27,7 @@ async def test_aiohomekit_uses_the_other_peers(peers: Peers, tmp_path: Path, nam
             await accessory.command("set brightness 77")
             await accessory.command("press 1")
             await controller.changed({ids["brightness"]: 77, ids["button"]: 1})
-            with pytest.raises(PeerFailed, match="AuthenticationError"):
+            with pytest.raises(PeerFailedError, match="AuthenticationError"):
                 await controller.do("stranger")
             assert len(await controller.do("pairings")) == 1
             await controller.do("close")

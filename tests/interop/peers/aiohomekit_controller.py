@@ -24,12 +24,14 @@ time. The first line is `{"event": "ready"}`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 from unittest.mock import MagicMock
 
 from aiohomekit.characteristic_cache import CharacteristicCacheMemory
 from aiohomekit.controller.ip.controller import IpController
+from aiohomekit.exceptions import AuthenticationError
 from aiohomekit.model.categories import Categories
 from aiohomekit.model.feature_flags import FeatureFlags
 from aiohomekit.model.status_flags import StatusFlags
@@ -183,10 +185,8 @@ class Rig:
         try:
             await other._ensure_connected()
         finally:
-            try:
+            with contextlib.suppress(AuthenticationError):  # it raises the refusal of the verify a second time
                 await other.close()
-            except Exception:  # it raises the refusal of the verify a second time
-                pass
 
     async def do_identify(self, command):
         """Identify an accessory that nobody paired."""
@@ -212,7 +212,7 @@ async def main():
         try:
             result = await getattr(rig, f"do_{name}")(command)
             say(done=name, result=result)
-        except Exception as error:  # whatever it is, the test has to see it
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test has to see it
             say(failed=name, error=type(error).__name__, message=str(error))
     if rig.pairing is not None:
         await rig.pairing.close()

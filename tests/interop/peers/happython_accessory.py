@@ -149,7 +149,7 @@ async def main(arguments):
         try:
             obey(accessory, words)
             say("done", command=words[0])
-        except Exception as error:  # whatever it is, the test has to see it
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test has to see it
             say("failed", command=words[0], error=f"{type(error).__name__}: {error}")
     await driver.async_stop()
 
