@@ -1,0 +1,136 @@
+"""A device: Accessory Information and the services it offers (HAP 10.1, 10.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from hashlib import sha512
+from typing import TypeVar
+
+from hapcore.errors import LocalProtocolError
+from hapcore.model.characteristic import AnyCharacteristic, Characteristic, CharacteristicType
+from hapcore.model.information import (
+    FIRMWARE_REVISION,
+    HARDWARE_REVISION,
+    IDENTIFY,
+    INFORMATION,
+    MANUFACTURER,
+    MODEL,
+    NAME,
+    SERIAL_NUMBER,
+)
+from hapcore.model.service import Service
+from hapcore.model.uuid import ACCESSORY_INFORMATION
+
+__all__ = ["BRIDGE", "OTHER", "Accessory", "IdentifyFn"]
+
+T = TypeVar("T")
+
+#: What is called when somebody asks the accessory to make itself noticed.
+IdentifyFn = Callable[[], Awaitable[object] | object]
+
+#: The accessory categories that the model itself needs; all of them are in the catalogue.
+OTHER = 1
+BRIDGE = 2
+
+
+class Accessory:
+    """An accessory of ours.
+
+    Where `services` has no Accessory Information, one is made from `name` (1 to 64 bytes), `manufacturer`, `model` and
+    `serial_number` (2 to 64 bytes; the serial number is derived from key or name unless given) and `firmware_revision`
+    (`x[.y[.z]]`). `category` is the number of the accessory category, by default that of the primary service. `key`
+    names the accessory for its stable numbers; `aid` fixes the accessory id.
+    """
+
+    __slots__ = ("aid", "category", "fixed_aid", "identify_fn", "key", "services")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        services: Iterable[Service] = (),
+        category: int | None = None,
+        manufacturer: str = "hapcore",
+        model: str | None = None,
+        serial_number: str | None = None,
+        firmware_revision: str = "1.0.0",
+        hardware_revision: str | None = None,
+        key: str | None = None,
+        aid: int | None = None,
+    ) -> None:
+        self.services: list[Service] = list(services)
+        self.fixed_aid = aid
+        self.aid = 0
+        self.identify_fn: IdentifyFn | None = None
+        main = self.main_service
+        self.category = category if category is not None else (main.type.category if main else None) or OTHER
+        #: None until the database decides: the accessory at its head is "main", the others go by their name.
+        self.key = key
+        if self.find_service(ACCESSORY_INFORMATION) is None:
+            if model is None:
+                model = main.type.name if main else "Accessory"
+            if serial_number is None:
+                serial_number = sha512((key or name).encode("utf-8", "replace")).hexdigest()[:12].upper()
+            information = Service(INFORMATION, iid=1)
+            information.add(Characteristic(IDENTIFY))
+            information.add(Characteristic(MANUFACTURER, manufacturer))
+            information.add(Characteristic(MODEL, model))
+            information.add(Characteristic(NAME, name))
+            information.add(Characteristic(SERIAL_NUMBER, serial_number))
+            information.add(Characteristic(FIRMWARE_REVISION, firmware_revision))
+            if hardware_revision is not None:
+                information.add(Characteristic(HARDWARE_REVISION, hardware_revision))
+            self.services.insert(0, information)
+
+    @classmethod
+    def of(cls, thing: Accessory | Service, name: str | None = None, category: int | None = None) -> Accessory:
+        """The accessory itself, or an accessory made of the one service given, named `name` or like the service."""
+        if isinstance(thing, Accessory):
+            return thing
+        return cls(name or thing.label or thing.type.name, services=[thing], category=category)
+
+    @classmethod
+    def bridge(cls, name: str, *, key: str | None = None) -> Accessory:
+        """The accessory at the head of a database that stands for others behind it."""
+        return cls(name, category=BRIDGE, model="Bridge", key=key)
+
+    def __repr__(self) -> str:
+        return f"<Accessory {self.aid} {self.name!r}>"
+
+    @property
+    def name(self) -> str:
+        """What Accessory Information says."""
+        return self.information[NAME].value
+
+    @property
+    def information(self) -> Service:
+        """The Accessory Information service."""
+        found = self.find_service(ACCESSORY_INFORMATION)
+        if found is None:
+            raise LocalProtocolError("the accessory has no Accessory Information", argument="services")
+        return found
+
+    @property
+    def identify_characteristic(self) -> Characteristic[bool]:
+        """The characteristic a controller writes to have the accessory make itself noticed."""
+        return self.information[IDENTIFY]
+
+    @property
+    def main_service(self) -> Service | None:
+        """The primary service, or the first that is not Accessory Information."""
+        primary = [one for one in self.services if one.primary]
+        return next(iter(primary + [one for one in self.services if one.type.uuid != ACCESSORY_INFORMATION]), None)
+
+    def find_service(self, uuid: str) -> Service | None:
+        """The first service of that type (full upper-case UUID), or None."""
+        return next((one for one in self.services if one.type.uuid == uuid), None)
+
+    def find(self, type: CharacteristicType[T]) -> Characteristic[T] | None:  # noqa: A002 - what it is
+        """The first characteristic of that type in any service, or None."""
+        found: Iterable[AnyCharacteristic | None] = (one.get(type) for one in self.services)
+        return next((one for one in found if one is not None), None)
+
+    def identify(self, fn: IdentifyFn) -> IdentifyFn:
+        """Decorator: `fn()` makes the accessory noticed (blink, beep); a function or a coroutine function."""
+        self.identify_fn = fn
+        return fn

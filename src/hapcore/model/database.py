@@ -1,0 +1,230 @@
+"""All accessories of one server: numbered, checked, found and rendered (HAP 8.6, 10)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from hashlib import sha512
+
+from hapcore.errors import LocalProtocolError
+from hapcore.ids import CharacteristicId
+from hapcore.model.accessory import Accessory
+from hapcore.model.characteristic import AnyCharacteristic
+from hapcore.model.information import (
+    FIRMWARE_REVISION,
+    INFORMATION,
+    MANUFACTURER,
+    MODEL,
+    NAME,
+    SERIAL_NUMBER,
+    protocol_information,
+)
+from hapcore.model.metadata import Permission
+from hapcore.model.numbers import FIRST_AID, INFORMATION_IID, RESERVED_AIDS, Numbers, path
+from hapcore.model.page import Page
+from hapcore.model.service import Service
+from hapcore.model.uuid import ACCESSORY_INFORMATION, PROTOCOL_INFORMATION
+
+__all__ = ["MAX_ACCESSORIES", "MAX_CHARACTERISTICS", "MAX_SERVICES", "Database"]
+
+#: A bridge and 149 accessories behind it; controllers refuse more (HAP 10.1).
+MAX_ACCESSORIES = 150
+#: Per accessory; controllers refuse more (HAP 10.1).
+MAX_SERVICES = 100
+#: Per service; controllers refuse more (HAP 10.1).
+MAX_CHARACTERISTICS = 100
+
+#: The key of the accessory at the head, unless it has one of its own: renaming it must not renumber it.
+_HEAD_KEY = "main"
+_REVISION = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){0,2}")
+_LARGEST_REVISION = 2**32 - 1
+#: Shorter texts in Accessory Information make controllers refuse the accessory (HAP 10.4).
+_SHORTEST = {NAME: 1, MANUFACTURER: 1, MODEL: 2, SERIAL_NUMBER: 2}
+
+
+class Database:
+    """The accessories of a server; the first has accessory id 1 and is the bridge where there are several.
+
+    `ids` is the table of numbers of the last run (`.ids`, to be kept): what has a number there keeps it, new things get
+    numbers that were never used. Raises `LocalProtocolError`, naming the culprit, where HAP 10.1 to 10.4 is violated.
+    The model objects belong to the newest database made of them.
+    """
+
+    def __init__(self, accessories: Iterable[Accessory | Service], ids: Mapping[str, int] | None = None) -> None:
+        self.accessories = tuple(Accessory.of(one) for one in accessories)
+        if not 1 <= len(self.accessories) <= MAX_ACCESSORIES:
+            found = len(self.accessories)
+            raise LocalProtocolError(f"wanted 1 to {MAX_ACCESSORIES}, got {found}", argument="accessories")
+        head = self.accessories[0]
+        if head.fixed_aid not in (None, FIRST_AID):
+            raise LocalProtocolError(f"the first accessory has the id {FIRST_AID}", argument="aid")
+        if head.find_service(PROTOCOL_INFORMATION) is None:
+            head.services.insert(1, protocol_information())
+        for accessory in self.accessories:
+            _check_accessory(accessory)
+        # Numbers first, all of them: a database that is refused leaves the objects of the last one alone.
+        keys = [head.key or _HEAD_KEY, *(one.key or one.name for one in self.accessories[1:])]
+        fixed = [FIRST_AID, *(one.fixed_aid for one in self.accessories[1:])]
+        numbers = Numbers(ids)
+        aids = numbers.give(zip(map(path, keys), fixed, strict=True), "", RESERVED_AIDS)
+        iids = [
+            numbers.give(_wanted(key, one), path(key), (INFORMATION_IID,))
+            for key, one in zip(keys, self.accessories, strict=True)
+        ]
+        #: To be kept, and handed in as `ids` at the next run.
+        self.ids: Mapping[str, int] = numbers.table
+        self._by_id: dict[tuple[int, int], AnyCharacteristic] = {}
+        self._pages: list[Page] = []
+        for at, accessory in enumerate(self.accessories):
+            self._number(accessory, aids[at], iter(iids[at]))
+        for at, accessory in enumerate(self.accessories):
+            self._pages.append(self._page(accessory, at))
+
+    @classmethod
+    def of(
+        cls,
+        things: Accessory | Service | Iterable[Accessory | Service],
+        *,
+        name: str | None = None,
+        category: int | None = None,
+        ids: Mapping[str, int] | None = None,
+    ) -> Database:
+        """A database of one accessory or service, or of several, then with a bridge called `name` at the head."""
+        if isinstance(things, Accessory | Service):
+            return cls([Accessory.of(things, name, category)], ids)
+        several = [Accessory.of(one) for one in things]
+        if len(several) > 1:
+            several.insert(0, Accessory.bridge(name or "Bridge"))
+        return cls(several, ids)
+
+    @property
+    def characteristics(self) -> Collection[AnyCharacteristic]:
+        """Every characteristic that is visible over IP, accessory by accessory."""
+        return self._by_id.values()
+
+    def find(self, aid: int, iid: int) -> AnyCharacteristic | None:
+        """The characteristic of that number if it is there and visible over IP."""
+        return self._by_id.get((aid, iid))
+
+    def find_service(self, aid: int, iid: int) -> Service | None:
+        """The service of that number."""
+        return next((s for one in self.accessories if one.aid == aid for s in one.services if s.iid == iid), None)
+
+    def read_handled(self) -> list[AnyCharacteristic]:
+        """The characteristics whose values the application wants to be asked for when the database is read."""
+        return [one for one in self._by_id.values() if one.read_handled and one.readable and not one.control_point]
+
+    def pieces(
+        self,
+        values: Mapping[CharacteristicId, bytes] | None = None,
+        subscribed: Iterable[CharacteristicId] = (),
+    ) -> Iterator[bytes]:
+        """The body of GET /accessories (HAP 8.6), an accessory at a time.
+
+        `values` are JSON texts shown in place of what those characteristics hold; `subscribed` are those whose events
+        the asking connection gets.
+        """
+        shown: dict[int, dict[AnyCharacteristic, bytes]] = {}
+        for number, text in (values or {}).items():
+            one = self._by_id.get(number)
+            if one is not None:
+                shown.setdefault(one.aid, {})[one] = text
+        events: dict[int, list[AnyCharacteristic]] = {}
+        for number in subscribed:
+            one = self._by_id.get(number)
+            if one is not None:
+                events.setdefault(one.aid, []).append(one)
+        for accessory, page in zip(self.accessories, self._pages, strict=True):
+            aid = accessory.aid
+            yield page.render(shown.get(aid), events.get(aid, ()))
+
+    def fingerprint(self) -> str:
+        """A digest of everything but the values: differs when, and only when, the configuration number must move."""
+        digest = sha512()
+        for accessory in sorted(self.accessories, key=lambda one: one.aid):
+            digest.update(b"\naccessory %d" % accessory.aid)
+            for service in sorted(accessory.services, key=lambda one: one.iid):
+                linked = sorted(one.iid for one in service.linked)
+                digest.update(
+                    f"\nservice {service.iid} {service.type.uuid} {service.primary} {service.hidden}".encode()
+                )
+                digest.update(repr(linked).encode())
+                for one in sorted(service.characteristics, key=lambda one: one.iid):
+                    known = one.fragments
+                    digest.update(b"\n%d " % one.iid)
+                    for part in (known.type, known.format, known.perms, known.limits, known.choices, known.description):
+                        digest.update(part)
+                    digest.update(b" broadcast" if Permission.BROADCAST in one.perms else b"")
+        return digest.hexdigest()
+
+    def _number(self, accessory: Accessory, aid: int, iids: Iterator[int]) -> None:
+        accessory.aid = aid
+        for service in accessory.services:
+            service.iid = next(iids)
+            for one in service.characteristics:
+                number = CharacteristicId(aid, next(iids))
+                one.attach(number, [])
+                if service.on_ip and one.on_ip:
+                    self._by_id[number] = one
+
+    def _page(self, accessory: Accessory, at: int) -> Page:
+        opening = b'{"accessories":[' if at == 0 else b","
+        page = Page(accessory, opening, b"]}" if at == len(self.accessories) - 1 else b"")
+        for service in accessory.services:
+            for one in service.characteristics:
+                one.attach(one.id, page.stale)
+        return page
+
+
+def _wanted(key: str, accessory: Accessory) -> Iterator[tuple[str, int | None]]:
+    """The paths of an accessory's services and characteristics, each with its fixed number."""
+    for service in accessory.services:
+        information = service.type.uuid == ACCESSORY_INFORMATION
+        yield path(key, service.key), INFORMATION_IID if information else service.fixed_iid
+        for one in service.characteristics:
+            yield path(key, service.key, one.key), one.fixed_iid
+
+
+def _check_accessory(accessory: Accessory) -> None:
+    where = f"accessory {accessory.name!r}"
+    services = accessory.services
+    if len(services) > MAX_SERVICES:
+        raise LocalProtocolError(f"{where} has {len(services)} services, at most {MAX_SERVICES} are allowed")
+    if [one.type.uuid for one in services].count(ACCESSORY_INFORMATION) != 1:
+        raise LocalProtocolError(f"{where} has more than one Accessory Information")
+    if sum(one.primary for one in services) > 1:
+        raise LocalProtocolError(f"{where} has more than one primary service")
+    information = accessory.information
+    if information.fixed_iid not in (None, INFORMATION_IID):
+        raise LocalProtocolError(f"{where}: Accessory Information has the number {INFORMATION_IID}", argument="iid")
+    for uuid in INFORMATION.required:
+        if not any(one.type.uuid == uuid for one in information.characteristics):
+            raise LocalProtocolError(f"{where}: Accessory Information lacks {uuid}")
+    for kind, least in _SHORTEST.items():
+        if len(information[kind].value) < least:
+            raise LocalProtocolError(f"{where}: wanted at least {least} characters", argument=kind.name)
+    revision = information[FIRMWARE_REVISION].value
+    if not _REVISION.fullmatch(revision) or any(int(part) > _LARGEST_REVISION for part in revision.split(".")):
+        raise LocalProtocolError(f"{where}: {revision!r} is not of the form 1.2.3", argument=FIRMWARE_REVISION.name)
+    for service in services:
+        _check_service(f"{where}, {service.type.name}", service, services)
+
+
+def _check_service(where: str, service: Service, services: list[Service]) -> None:
+    characteristics = service.characteristics
+    if len(characteristics) > MAX_CHARACTERISTICS:
+        raise LocalProtocolError(f"{where} has {len(characteristics)} characteristics, at most {MAX_CHARACTERISTICS}")
+    if service in service.linked:
+        raise LocalProtocolError(f"{where} is linked to itself", argument="linked")
+    if len({id(one) for one in service.linked}) != len(service.linked):
+        raise LocalProtocolError(f"{where} is linked to a service twice", argument="linked")
+    if any(one not in services for one in service.linked):
+        raise LocalProtocolError(f"{where} is linked to a service of another accessory", argument="linked")
+    if characteristics and not service.hidden and all(one.hidden for one in characteristics):
+        raise LocalProtocolError(f"{where} has hidden characteristics only, so it must be hidden", argument="hidden")
+    for one in characteristics:
+        one.metadata.check()
+        if one.write_response and not one.writable:
+            raise LocalProtocolError(f"{where}, {one.type.name}: write-response needs the permission to write")
+        if one.timed and not one.writable:
+            raise LocalProtocolError(f"{where}, {one.type.name}: timed write needs the permission to write")
