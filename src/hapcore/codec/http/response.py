@@ -1,0 +1,310 @@
+"""Reading responses and events: the controller's side of HAP 8.3 and 8.10."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from attrs import define, field
+
+from hapcore.codec.http.message import (
+    EMPTY_LINES,
+    MAX_CACHED_HEAD,
+    MAX_HEAD,
+    HttpError,
+    Inbox,
+    check_header_line,
+    split_header_line,
+)
+
+__all__ = ["MAX_CHUNK_LINE", "MAX_RESPONSE_BODY", "Response", "ResponseReader"]
+
+#: Largest response body. /accessories of 150 accessories has some hundred kB; camera pictures have a few MB.
+MAX_RESPONSE_BODY: Final = 16 * 1024 * 1024
+
+#: Longest line before a chunk: up to 16 digits, and whatever extensions a device adds. Nobody uses more than a few bytes.
+MAX_CHUNK_LINE: Final = 1024
+
+_STATUS_LINE = re.compile(r"(HTTP|EVENT)/1\.[0-9][ \t]+([0-9]{3})(?:[ \t]+([^\x00-\x08\x0a-\x1f\x7f]*))?")
+_STARTS = (b"HTTP/1.", b"EVENT/1.")
+_CHUNK_LINE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r?")
+_LENGTH = re.compile(r"[0-9]{1,19}")
+_JSON_MARKS = re.compile(rb'["{}]')
+_STRING_MARKS = re.compile(rb'["\\]')
+_BAD_LINE = "malformed status line"
+
+
+def _size(body: bytes) -> str:
+    return f"<{len(body)} bytes>"
+
+
+@define(weakref_slot=False)
+class Response:
+    """One response, or (`event` True) one event. Header names are in lower case; a missing reason is ""."""
+
+    status: int
+    reason: str
+    headers: dict[str, str]
+    body: bytes = field(repr=_size)
+    event: bool
+
+
+class _Body(Enum):
+    """How the body is delimited, and how far reading it has come."""
+
+    NONE = "no body"
+    LENGTH = "Content-Length"
+    JSON = "an event without length: one JSON object, or nothing"
+    CHUNK_LINE = "chunked, a size line is due"
+    CHUNK_DATA = "chunked, inside a chunk"
+    CHUNK_END = "chunked, the line end after a chunk is due"
+    TRAILER = "chunked, after the last chunk"
+
+
+class _Head(NamedTuple):
+    status: int
+    reason: str
+    headers: dict[str, str]
+    event: bool
+    body: _Body
+    length: int
+
+
+class ResponseReader:
+    """Cuts a byte stream into responses and events (HAP 8.3, 8.10).
+
+    After `feed`, call `next` until it returns None. `next` raises `HttpError` when the stream is unreadable; every later
+    call raises the same again. Interim responses (1xx) are passed over. A response with neither Content-Length nor chunks
+    has no body; an event without them has one JSON object, or none if the next message follows at once.
+    """
+
+    __slots__ = ("_chunks", "_dead", "_depth", "_head", "_inbox", "_left", "_max_body", "_max_head", "_quoted", "_state")
+
+    def __init__(self, max_head: int = MAX_HEAD, max_body: int = MAX_RESPONSE_BODY) -> None:
+        self._max_head = max_head
+        self._max_body = max_body
+        self._inbox = Inbox()
+        self._head: _Head | None = None
+        self._state = _Body.NONE
+        self._chunks = bytearray()  # the chunked body so far
+        self._left = 0  # CHUNK_DATA: bytes missing; TRAILER: bytes seen; JSON: bytes scanned
+        self._depth = 0  # JSON: open braces
+        self._quoted = False  # JSON: inside a string
+        self._dead: str | None = None
+
+    @property
+    def buffered(self) -> int:
+        """Bytes waiting, those of an incomplete message included."""
+        return len(self._inbox.data) + len(self._chunks)
+
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
+        """Append received bytes. Never raises."""
+        if self._dead is not None:
+            return
+        if len(self._inbox.data) > 2 * (self._max_head + self._max_body):
+            self._kill("too many messages not fetched")
+            return
+        self._inbox.append(data)
+
+    def receive_eof(self) -> None:
+        """The stream has ended. Raises `HttpError` if that cuts a message."""
+        if self._dead is not None:
+            raise HttpError(self._dead)
+        whole = self._head is None or (self._state is _Body.JSON and not self._depth)
+        if not whole or self._inbox.data.strip(EMPTY_LINES):
+            self._kill("the connection ended inside a message")
+            raise HttpError("the connection ended inside a message")
+
+    def next(self) -> Response | None:
+        """The next complete message, or None while there is none. Raises `HttpError`."""
+        if self._dead is not None:
+            raise HttpError(self._dead)
+        try:
+            return self._next()
+        except HttpError as error:
+            self._kill(str(error))
+            raise
+
+    def _next(self) -> Response | None:
+        inbox = self._inbox
+        head = self._head
+        while head is None:
+            if not inbox.data:
+                return None
+            head = self._next_head()
+            if head is None:
+                return None
+            if head.status < 200 and not head.event:
+                head = None
+        state = self._state
+        if state is _Body.LENGTH:
+            data = inbox.data
+            length = head.length
+            if len(data) < length:
+                self._head = head
+                return None
+            body = data[:length] if isinstance(data, bytes) else bytes(data[:length])
+            inbox.consume(length)
+        elif state is _Body.NONE:
+            body = b""
+        else:
+            self._head = head
+            found = self._next_json() if state is _Body.JSON else self._next_chunks()
+            if found is None:
+                return None
+            body = found
+        self._head = None
+        return Response(head.status, head.reason, head.headers.copy(), body, head.event)
+
+    def _next_head(self) -> _Head | None:
+        inbox = self._inbox
+        if inbox.data[0] in EMPTY_LINES:
+            inbox.skip_empty_lines()
+        raw = inbox.take_head(self._max_head)
+        if raw is None:
+            data = inbox.data
+            if not any(data[: len(start)] == start[: len(data)] for start in _STARTS):
+                raise HttpError(_BAD_LINE)
+            if len(data) >= self._max_head:
+                raise HttpError("head too large")
+            return None
+        head = _read_head(raw) if len(raw) <= MAX_CACHED_HEAD else _parse_head(raw)
+        if head.length > self._max_body:
+            raise HttpError("body too large")
+        self._state = head.body
+        return head
+
+    def _next_chunks(self) -> bytes | None:
+        inbox = self._inbox
+        body = self._chunks
+        while True:
+            data = inbox.data
+            if self._state is _Body.CHUNK_DATA:
+                if not data:
+                    return None
+                size = min(self._left, len(data))
+                body += data[:size] if size < len(data) else data
+                inbox.consume(size)
+                self._left -= size
+                if self._left:
+                    return None
+                self._state = _Body.CHUNK_END
+                continue
+            end = data.find(b"\n", inbox.scanned, MAX_CHUNK_LINE)
+            if end < 0:
+                if len(data) >= MAX_CHUNK_LINE:
+                    raise HttpError("chunk line too long")
+                inbox.scanned = len(data)
+                return None
+            line = bytes(data[:end])
+            inbox.consume(end + 1)
+            if self._state is _Body.CHUNK_END:
+                if line not in (b"", b"\r"):
+                    raise HttpError("malformed chunk")
+                self._state = _Body.CHUNK_LINE
+            elif self._state is _Body.CHUNK_LINE:
+                size_line = _CHUNK_LINE.fullmatch(line)
+                if size_line is None:
+                    raise HttpError("malformed chunk")
+                self._left = int(size_line[1], 16)
+                if len(body) + self._left > self._max_body:
+                    raise HttpError("body too large")
+                self._state = _Body.CHUNK_DATA if self._left else _Body.TRAILER
+            elif line in (b"", b"\r"):
+                self._chunks = bytearray()
+                self._left = 0
+                return bytes(body)
+            else:
+                self._left += len(line)
+                if self._left > self._max_head:
+                    raise HttpError("trailer too large")
+
+    def _next_json(self) -> bytes | None:
+        inbox = self._inbox
+        if not self._depth:
+            inbox.skip_empty_lines()
+            if not inbox.data:
+                return None
+            if inbox.data[0] != 0x7B:
+                return b""
+            self._depth = self._left = 1
+        data = inbox.data
+        position = self._left
+        while position < len(data):
+            mark = (_STRING_MARKS if self._quoted else _JSON_MARKS).search(data, position)
+            if mark is None:
+                position = len(data)
+                break
+            position = mark.end()
+            letter = mark[0]
+            if letter == b'"':
+                self._quoted = not self._quoted
+            elif letter == b"\\":
+                position += 1
+            elif letter == b"{":
+                self._depth += 1
+            else:
+                self._depth -= 1
+                if not self._depth:
+                    break
+        if position > self._max_body:
+            raise HttpError("body too large")
+        if self._depth:
+            self._left = position
+            return None
+        self._left = 0
+        body = bytes(data[:position])
+        inbox.consume(position)
+        return body
+
+    def _kill(self, reason: str) -> None:
+        self._dead = reason
+        self._head = None
+        self._inbox = Inbox()
+        self._chunks = bytearray()
+
+
+def _parse_head(raw: bytes) -> _Head:
+    lines = [line.removesuffix("\r") for line in raw.decode("latin-1").split("\n")]
+    status_line = _STATUS_LINE.fullmatch(lines[0])
+    if status_line is None:
+        raise HttpError(_BAD_LINE)
+    kind, status_text, reason = status_line.groups()
+    status, event = int(status_text), kind == "EVENT"
+    headers: dict[str, str] = {}
+    last = ""
+    for line in lines[1:]:
+        check_header_line(line)
+        name, value = split_header_line(line)
+        if not name:
+            if not last:
+                raise HttpError("malformed header line")
+            headers[last] = f"{headers[last]} {value}".strip(" ")
+        elif name in headers and name != "content-length":
+            headers[name] = f"{headers[name]}, {value}"
+        elif headers.setdefault(name, value) != value:
+            raise HttpError("two different Content-Length")
+        last = name or last
+    state, length = _framing(status, event, headers)
+    return _Head(status, (reason or "").strip(" \t"), headers, event, state, length)
+
+
+def _framing(status: int, event: bool, headers: dict[str, str]) -> tuple[_Body, int]:
+    if (status < 200 and not event) or status in (204, 304):
+        return _Body.NONE, 0
+    coding = headers.get("transfer-encoding", "").lower()
+    if coding and coding != "identity":
+        if coding != "chunked":
+            raise HttpError("unknown Transfer-Encoding")
+        return _Body.CHUNK_LINE, 0
+    length = headers.get("content-length")
+    if length is None:
+        return (_Body.JSON if event else _Body.NONE), 0
+    if not _LENGTH.fullmatch(length):
+        raise HttpError("malformed Content-Length")
+    return _Body.LENGTH, int(length)
+
+
+_read_head = lru_cache(maxsize=128)(_parse_head)

@@ -1,0 +1,54 @@
+"""The JSON value type, the error and the depth limit both readers share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Final, TypeAlias, Union
+
+__all__ = ["MAX_DEPTH", "MAX_NUMBER", "JsonError", "JsonInput", "JsonValue", "too_deep"]
+
+#: What the readers return. Integers and floats are kept apart by their text: `1` is an int, `1.0` a float.
+JsonValue: TypeAlias = Union[None, bool, int, float, str, "list[JsonValue]", "dict[str, JsonValue]"]
+
+#: What `write` takes.
+JsonInput: TypeAlias = Union[None, bool, int, float, str, "Sequence[JsonInput]", "Mapping[str, JsonInput]"]
+
+#: Deepest nesting read. /accessories needs 7 levels; the limit keeps the readers far from the interpreter's own.
+MAX_DEPTH: Final = 128
+
+#: Longest number read, in characters. A 32-bit float written out in full has 150; conversion takes quadratic time.
+MAX_NUMBER: Final = 512
+
+_NOT_MARKS = bytes(sorted(set(range(256)) - set(b'[]{}"\\')))
+_NOT_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_STEPS = [0] * 256
+for _opener, _closer in (b"[]", b"{}"):
+    _STEPS[_opener], _STEPS[_closer] = 1, -1
+# Rounds of removing innermost pairs before counting one by one: more than any real body has levels.
+_ROUNDS = 16
+
+
+class JsonError(ValueError):
+    """The text is not JSON that this reader takes. The message never quotes the text."""
+
+
+def too_deep(body: bytes) -> bool:
+    """Whether `body` nests deeper than `MAX_DEPTH`, found without parsing it (and without recursion)."""
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return False
+    marks = body.translate(None, _NOT_MARKS)
+    if b"\\" not in marks:
+        # Without escapes quotes alternate, so pairs vanish here unless a string has a bracket in it.
+        marks = marks.replace(b'""', b"")
+    if b'"' in marks:
+        marks = _STRING.sub(b"", body)
+    marks = marks.translate(None, _NOT_BRACKETS)
+    for _ in range(_ROUNDS):
+        if not marks:
+            return False
+        marks = marks.replace(b"[]", b"").replace(b"{}", b"")
+    limit = MAX_DEPTH - _ROUNDS
+    return any(depth > limit for depth in accumulate(map(_STEPS.__getitem__, marks)))
