@@ -30,6 +30,7 @@ __all__ = [
     "SrpController",
     "SrpProof",
     "SrpVerifier",
+    "legal_public",
     "make_verifier",
     "powmod",
 ]
@@ -154,6 +155,11 @@ def make_verifier(code: str, salt: bytes, *, username: bytes = _USERNAME) -> Srp
     """Salt and verifier of a setup code in its dashed form, "031-45-154". One 512-bit power: make it once, keep it."""
     x = GROUP.private_key(salt, username, code.encode())
     return SrpVerifier(salt, Secret(GROUP.pad(GROUP.power(x))))
+
+
+def legal_public(public: bytes) -> bool:
+    """Whether a received A or B is no multiple of N; with one, the secret would not depend on the code (HAP 3.2)."""
+    return bool(_number(public) % N)
 
 
 @frozen
