@@ -50,7 +50,7 @@ def _size(data: bytes | None) -> str:
 
 @frozen
 class PairingsStep:
-    """What comes of one request: the answer's body (None: malformed, HTTP 400), and what to store or remove before it."""
+    """What comes of one request: the answer's body (None: malformed, HTTP 400), what to store or remove before it."""
 
     reply: bytes | None = field(repr=_size)
     store: tuple[PairedController, ...] = ()

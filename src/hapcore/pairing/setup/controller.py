@@ -8,6 +8,7 @@ from enum import Enum
 from hapcore.codec import tlv8
 from hapcore.codec.tlv8 import Items, TlvError
 from hapcore.crypto.keys import KEY_SIZE, SIGNATURE_SIZE, hkdf, open_sealed, seal, sign, verify
+from hapcore.crypto.secret import Secret
 from hapcore.crypto.srp import PUBLIC_SIZE, Padding, SrpController, legal_public
 from hapcore.entropy import Entropy, draw
 from hapcore.errors import AccessoryChanged, LocalProtocolError, RemoteProtocolError
@@ -38,9 +39,9 @@ class _Due(Enum):
 class PairSetupController:
     """One pair-setup: m1, receive_m2, m3, m5, finish. After a refusal it may start again with m1.
 
-    `identity` is who we are; without one a new one is drawn (labels "controller.pairing-id", "controller.ltsk") when the
-    accessory has proved the code. `expected_id` is the device id that discovery saw. The setup code is needed for m3
-    only: the accessory waits for it.
+    `identity` is who we are; without one a new one is drawn (labels "controller.pairing-id", "controller.ltsk") as soon
+    as the accessory has proved the code. `expected_id` is the device id that discovery saw. The setup code is needed
+    for m3 only: the accessory waits for it.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class PairSetupController:
         self._salt = b""
         self._public = b""
         self._srp: SrpController | None = None
+        self._session_key = Secret(b"")
 
     def m1(self) -> bytes:
         """Start, or start again: ends whatever was under way."""
@@ -97,6 +99,7 @@ class PairSetupController:
         if not _CODE.fullmatch(setup_code):
             raise LocalProtocolError("is not of the form 031-45-154", argument="setup_code")
         srp = self._srp = self._draw_exchange(setup_code)
+        self._session_key = srp.session_key
         self._due = _Due.M4
         return tlv8.encode(
             [(Item.STATE, bytes((State.M3,))), (Item.PUBLIC_KEY, srp.public), (Item.PROOF, srp.proof)],
@@ -105,14 +108,11 @@ class PairSetupController:
     def m5(self, m4: bytes) -> bytes:
         """Check that the accessory knows the code too, and give it our identity."""
         items = self._read(m4, _Due.M4, State.M4)
-        assert self._srp is not None  # noqa: S101 - the state says so
-        if not self._srp.check_m2(_need(items, Item.PROOF, State.M4)):
+        if self._srp is None or not self._srp.check_m2(_need(items, Item.PROOF, State.M4)):
             raise RemoteProtocolError(
-                "a proof of the setup code in pair-setup M4", "a wrong one", "do not trust this host"
+                "proof of the setup code in pair-setup M4", "a wrong one", "do not trust this host"
             )
-        if self._identity is None:
-            self._identity = new_controller_identity(self._entropy)
-        own = self._identity
+        own = self._own_identity()
         identifier = own.identifier.encode()
         proven = self._derive(b"Pair-Setup-Controller-Sign-Salt", b"Pair-Setup-Controller-Sign-Info")
         signature = sign(own.ltsk.reveal(), proven + identifier + own.ltpk)
@@ -149,9 +149,8 @@ class PairSetupController:
         accessory_id = _read_id(identifier)
         if self._expected_id is not None and accessory_id.casefold() != self._expected_id.casefold():
             raise AccessoryChanged(f"accessory {self._expected_id}", f"accessory {accessory_id}")
-        assert self._identity is not None  # noqa: S101 - the state says so
-        self._due = _Due.M1
-        return Pairing(accessory_id, ltpk, self._identity.identifier, self._identity.ltsk)
+        own = self._own_identity()
+        return Pairing(accessory_id, ltpk, own.identifier, own.ltsk)
 
     def _draw_exchange(self, setup_code: str) -> SrpController:
         a = draw(self._entropy, "pair-setup.srp-a", KEY_SIZE)
@@ -165,9 +164,13 @@ class PairSetupController:
             srp = SrpController(self._salt, self._public, setup_code, a, self._padding)
         return srp
 
+    def _own_identity(self) -> ControllerIdentity:
+        if self._identity is None:
+            self._identity = new_controller_identity(self._entropy)
+        return self._identity
+
     def _derive(self, salt: bytes, info: bytes) -> bytes:
-        assert self._srp is not None  # noqa: S101 - the state says so
-        return hkdf(self._srp.session_key.reveal(), salt, info)
+        return hkdf(self._session_key.reveal(), salt, info)
 
     def _message_key(self) -> bytes:
         return self._derive(b"Pair-Setup-Encrypt-Salt", b"Pair-Setup-Encrypt-Info")

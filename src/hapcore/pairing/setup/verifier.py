@@ -11,7 +11,7 @@ from hapcore.entropy import Entropy, draw
 __all__ = ["SALT_SIZE", "CodeVerifier", "VerifierSource"]
 
 SALT_SIZE = 16
-#: One controller library loses a leading zero of the salt. Eight salts that begin with one are no accident but a replay.
+#: One controller library loses a leading zero of the salt. Eight draws in a row with one are no accident.
 _DRAWS = 8
 
 
