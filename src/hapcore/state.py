@@ -1,0 +1,265 @@
+"""The two files that must survive, as bytes: an accessory's state and a controller's pairings.
+
+Both are versioned JSON texts that a person can read. Adapters see tables of `str` to `bytes` only, and a `FileFormat`
+that turns such a table into the content of a file and back. What cannot be read in full raises `StateError`, so that
+nobody starts with half a state and then overwrites the rest.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Mapping, Sized
+from contextlib import suppress
+from typing import Any, Final, cast
+
+from attrs import field, frozen
+
+from hapcore.crypto.secret import Secret
+from hapcore.errors import LocalProtocolError, StateError
+from hapcore.pairing.records import Pairing
+
+__all__ = [
+    "PAIRINGS",
+    "STATE",
+    "FileFormat",
+    "PairedAccessory",
+    "decode_pairings",
+    "decode_state",
+    "encode_pairings",
+    "encode_state",
+]
+
+#: Raised when the layout changes; a reader refuses every number above its own.
+_VERSION: Final = 1
+_STATE_MARK: Final = "hapcore-state"
+_PAIRINGS_MARK: Final = "hapcore-pairings"
+
+#: An alias is typed on command lines and printed in columns.
+_MAX_ALIAS: Final = 100
+_KEY_LENGTH: Final = 32
+
+
+@frozen
+class FileFormat:
+    """How a table becomes the content of a file and back. `decode` raises `StateError`."""
+
+    encode: Callable[[Mapping[str, bytes]], bytes]
+    decode: Callable[[bytes], dict[str, bytes]]
+
+
+# --- an accessory's state ---------------------------------------------------------------------------------------------
+
+
+def encode_state(table: Mapping[str, bytes]) -> bytes:
+    """The content of a state file. Keys keep their order; any bytes come back from `decode_state` unchanged.
+
+    A value that is JSON in its shortest form stands in the file as JSON, other text as text, the rest in base64.
+    """
+    return _write(_STATE_MARK, "entries", {key: _entry(value) for key, value in table.items()})
+
+
+def decode_state(data: bytes) -> dict[str, bytes]:
+    """Read a state file. `StateError` if it is empty, cut short, not ours, damaged or of a newer version."""
+    table: dict[str, bytes] = {}
+    for key, entry in _read(data, _STATE_MARK, "entries").items():
+        try:
+            ((kind, value),) = entry.items()
+            if kind == "json":
+                table[key] = _compact(value)
+            elif kind == "text":
+                table[key] = value.encode()
+            elif kind == "base64":
+                table[key] = base64.b64decode(value, validate=True)
+            else:
+                raise ValueError(kind)
+        except (AttributeError, TypeError, ValueError, RecursionError):
+            raise StateError(f"the state file is damaged: entry {key!r} cannot be read") from None
+    return table
+
+
+def _entry(value: bytes) -> dict[str, object]:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value).decode()}
+    if text[:1] in ("{", "["):
+        try:
+            tree = json.loads(text)
+            if _compact(tree) == value:
+                return {"json": tree}
+        except (ValueError, RecursionError):
+            pass  # text that only looks like JSON stays text
+    return {"text": text}
+
+
+def _compact(tree: object) -> bytes:
+    return json.dumps(tree, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+# --- a controller's pairings ------------------------------------------------------------------------------------------
+
+
+@frozen
+class PairedAccessory:
+    """One accessory a controller has paired, and where it was last seen.
+
+    `alias` is the user's name for it (1 to 100 printable characters), `name` its own, `addresses` and `port` (0: not
+    known) where to try first, `config_number` the c# that the cached knowledge about it belongs to (0: not known).
+    """
+
+    alias: str
+    pairing: Pairing
+    name: str = ""
+    addresses: tuple[str, ...] = field(default=(), converter=tuple)
+    port: int = 0
+    config_number: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        if not (self.alias.isprintable() and self.alias.strip() and len(self.alias) <= _MAX_ALIAS):
+            raise LocalProtocolError(f"an alias has 1 to {_MAX_ALIAS} printable characters", argument="alias")
+        if not 0 <= self.port <= 0xFFFF:
+            raise LocalProtocolError(f"{self.port} is not a port", argument="port")
+
+    def encode(self) -> bytes:
+        """The record as compact JSON, without the alias: the value of a table that `PAIRINGS` writes."""
+        pairing = self.pairing
+        return _compact(
+            {
+                "accessory_id": pairing.accessory_id,
+                "accessory_ltpk": pairing.accessory_ltpk.hex(),
+                "controller_id": pairing.controller_id,
+                "controller_ltsk": pairing.controller_ltsk.reveal().hex(),
+                "name": self.name,
+                "addresses": list(self.addresses),
+                "port": self.port,
+                "config_number": self.config_number,
+            }
+        )
+
+    @classmethod
+    def decode(cls, alias: str, record: bytes) -> PairedAccessory:
+        """Read what `encode` made; unknown keys are ignored. `StateError` names what is missing or wrong."""
+        tree: Any = None
+        with suppress(ValueError, RecursionError):
+            tree = json.loads(record)
+        return _paired_accessory(alias, tree)
+
+
+def encode_pairings(pairings: Mapping[str, PairedAccessory]) -> bytes:
+    """The content of a pairings file, by alias. It holds long-term secret keys: mode 0600."""
+    return _encode_records({alias: accessory.encode() for alias, accessory in pairings.items()})
+
+
+def decode_pairings(data: bytes) -> dict[str, PairedAccessory]:
+    """Read a pairings file. `StateError` if it is empty, cut short, not ours, damaged or of a newer version."""
+    return {alias: _paired_accessory(alias, tree) for alias, tree in _read(data, _PAIRINGS_MARK, "pairings").items()}
+
+
+def _encode_records(table: Mapping[str, bytes]) -> bytes:
+    return _write(_PAIRINGS_MARK, "pairings", {alias: json.loads(record) for alias, record in table.items()})
+
+
+def _decode_records(data: bytes) -> dict[str, bytes]:
+    return {alias: accessory.encode() for alias, accessory in decode_pairings(data).items()}
+
+
+def _paired_accessory(alias: str, tree: Any) -> PairedAccessory:
+    fields = _object(tree)
+    if fields is None:
+        raise StateError(f"the pairing {alias!r} is damaged: it is no JSON object")
+
+    def text(name: str, default: str | None = None) -> str:
+        value = fields.get(name, default)
+        if not isinstance(value, str) or (default is None and not value):
+            raise StateError(f"the pairing {alias!r} is damaged: {name} is missing or no text")
+        return value
+
+    def key(name: str) -> bytes:
+        try:
+            value = bytes.fromhex(text(name))
+        except ValueError:
+            value = b""
+        if len(value) != _KEY_LENGTH:
+            raise StateError(f"the pairing {alias!r} is damaged: {name} is not {_KEY_LENGTH} bytes in hexadecimal")
+        return value
+
+    def number(name: str) -> int:
+        value = fields.get(name, 0)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 0xFFFF:
+            raise StateError(f"the pairing {alias!r} is damaged: {name} is not a number from 0 to 65535")
+        return value
+
+    addresses = _texts(fields.get("addresses", []))
+    if addresses is None:
+        raise StateError(f"the pairing {alias!r} is damaged: addresses is not a list of texts")
+    try:
+        return PairedAccessory(
+            alias=alias,
+            pairing=Pairing(
+                accessory_id=text("accessory_id"),
+                accessory_ltpk=key("accessory_ltpk"),
+                controller_id=text("controller_id"),
+                controller_ltsk=Secret(key("controller_ltsk")),
+            ),
+            name=text("name", ""),
+            addresses=addresses,
+            port=number("port"),
+            config_number=number("config_number"),
+        )
+    except LocalProtocolError as error:
+        raise StateError(f"the pairing {alias!r} is damaged: {error}") from None
+
+
+# --- what both have in common -----------------------------------------------------------------------------------------
+
+
+def _write(mark: str, section: str, entries: Mapping[str, object]) -> bytes:
+    tree = {"format": mark, "version": _VERSION, section: entries}
+    return json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def _read(data: bytes, mark: str, section: str) -> dict[str, Any]:
+    if not data.strip():
+        raise StateError(f"the file is empty, a {mark} file never is")
+    try:
+        tree: Any = json.loads(data.decode(), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        detail = f" near line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise StateError(f"the file is damaged or cut short: it is no JSON text{detail}") from None
+    content = _object(tree)
+    if content is None or content.get("format") != mark:
+        raise StateError(f'the file is not a {mark} file: it has no "format": "{mark}"')
+    version = content.get("version")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise StateError(f"the {mark} file is damaged: it has no version number")
+    if version > _VERSION:
+        raise StateError(f"the {mark} file has version {version}, this program knows versions up to {_VERSION} only")
+    entries = _object(content.get(section))
+    if entries is None:
+        raise StateError(f'the {mark} file is damaged: "{section}" is missing')
+    return entries
+
+
+def _texts(value: Any) -> tuple[str, ...] | None:
+    if not isinstance(value, list):
+        return None
+    texts = [item for item in cast("Iterable[object]", value) if isinstance(item, str)]
+    return tuple(texts) if len(texts) == len(cast("Sized", value)) else None
+
+
+def _object(value: Any) -> dict[str, Any] | None:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise ValueError("a key appears twice")
+    return table
+
+
+#: An accessory's state: any bytes under each key.
+STATE: Final = FileFormat(encode_state, decode_state)
+#: A controller's pairings: `PairedAccessory.encode()` under each alias.
+PAIRINGS: Final = FileFormat(_encode_records, _decode_records)
