@@ -1,14 +1,23 @@
-"""What the two HTTP readers share: the limits, the error, the growing buffer and the grammar of header lines (HAP 8)."""
+"""What the two HTTP readers share: limits, the error, the growing buffer, the grammar of header lines (HAP 8)."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-__all__ = ["EMPTY_LINES", "MAX_CACHED_HEAD", "MAX_HEAD", "HttpError", "Inbox", "check_header_line", "split_header_line"]
+__all__ = [
+    "EMPTY_LINES",
+    "MAX_CACHED_HEAD",
+    "MAX_HEAD",
+    "HttpError",
+    "Inbox",
+    "check_header_line",
+    "size_only",
+    "split_header_line",
+]
 
-#: Largest head, blank line included. Apple's accessory keeps head and body in one buffer of 32 768 bytes, so that no head
-#: it would take is refused here; the longest useful one (a GET of 100 ids of full length) has 4 KiB.
+#: Largest head, blank line included. Apple's accessory keeps head and body in one buffer of 32 768 bytes, so that no
+#: head it would take is refused here; the longest useful one (a GET of 100 ids of full length) has 4 KiB.
 MAX_HEAD: Final = 32 * 1024
 
 #: Heads up to this size are remembered after parsing: peers repeat them verbatim. Ordinary ones have 50 to 150 bytes.
@@ -35,15 +44,16 @@ class HttpError(ValueError):
 class Inbox:
     """Bytes received and not consumed yet.
 
-    The usual case, one small message in one piece, is kept as the `bytes` object it came in; only a second piece makes a
-    `bytearray` of it, which grows and is cut at the front without copying what remains.
+    The usual case, one small message in one piece, is kept as the `bytes` object it came in; only a second piece makes
+    a `bytearray` of it, which grows and is cut at the front without copying what remains.
     """
 
     __slots__ = ("data", "scanned")
 
     def __init__(self) -> None:
         self.data: bytes | bytearray = b""
-        self.scanned = 0  # up to here no end of a head was found: byte-by-byte input must not be searched again and again
+        # No end of a head or line was found before this place: input byte by byte must not be searched over and over.
+        self.scanned = 0
 
     def append(self, piece: bytes | bytearray | memoryview) -> None:
         data = self.data
@@ -72,7 +82,7 @@ class Inbox:
             self.consume(len(self.data) - rest)
 
     def take_head(self, max_head: int) -> bytes | None:
-        """The next head without its blank line, or None while it is incomplete. Lines end in CRLF or a bare LF (HAP 8.3)."""
+        """The next head without its blank line, None while incomplete. Lines end in CRLF or a bare LF (HAP 8.3)."""
         data = self.data
         start = self.scanned
         stop = data.find(b"\n\r\n", start, max_head)
@@ -87,6 +97,11 @@ class Inbox:
         head = data[:stop] if isinstance(data, bytes) else bytes(data[:stop])
         self.consume(end)
         return head
+
+
+def size_only(body: bytes) -> str:
+    """How a body is shown: it may hold what must not be shown."""
+    return f"<{len(body)} bytes>"
 
 
 def check_header_line(line: str) -> None:

@@ -15,6 +15,7 @@ from hapcore.codec.http.message import (
     HttpError,
     Inbox,
     check_header_line,
+    size_only,
     split_header_line,
 )
 
@@ -34,10 +35,6 @@ _BAD_LINE = "malformed request line"
 _MAX_LENGTH_DIGITS = 19
 
 
-def _size(body: bytes) -> str:
-    return f"<{len(body)} bytes>"
-
-
 @define(weakref_slot=False)
 class Request:
     """One request.
@@ -53,7 +50,7 @@ class Request:
     query: str | None
     content_type: str | None
     has_length: bool
-    body: bytes = field(repr=_size)
+    body: bytes = field(repr=size_only)
 
 
 class _Head(NamedTuple):
@@ -70,9 +67,9 @@ class _Head(NamedTuple):
 class RequestReader:
     """Cuts a byte stream into requests (HAP 8.3).
 
-    After `feed`, call `next` until it returns None. `next` raises `HttpError`: with `answer` 400 the request at fault has
-    been read to its end and reading can go on; with `answer` None the stream is unreadable from here on, the connection is
-    to be closed, and every later call raises the same error.
+    After `feed`, call `next` until it returns None. `next` raises `HttpError`: with `answer` 400 the request at fault
+    has been read to its end and reading can go on; with `answer` None the stream is unreadable from here on, the
+    connection is to be closed, and every later call raises the same error.
 
     At most one message of `max_head` plus `max_body` bytes waits to be complete. Complete requests that nobody fetches
     may pile up to as much again; beyond that the reader gives up.
@@ -212,9 +209,7 @@ def _parse_head(raw: bytes) -> _Head:
                 raise HttpError("empty Content-Type")
             content_type = value
     path, mark, query = target.partition("?")
-    return _Head(
-        method, target, path, query if mark else None, content_type, length is not None, length or 0, folded
-    )
+    return _Head(method, target, path, query if mark else None, content_type, length is not None, length or 0, folded)
 
 
 _read_head = lru_cache(maxsize=128)(_parse_head)

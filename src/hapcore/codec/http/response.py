@@ -16,6 +16,7 @@ from hapcore.codec.http.message import (
     HttpError,
     Inbox,
     check_header_line,
+    size_only,
     split_header_line,
 )
 
@@ -24,7 +25,7 @@ __all__ = ["MAX_CHUNK_LINE", "MAX_RESPONSE_BODY", "Response", "ResponseReader"]
 #: Largest response body. /accessories of 150 accessories has some hundred kB; camera pictures have a few MB.
 MAX_RESPONSE_BODY: Final = 16 * 1024 * 1024
 
-#: Longest line before a chunk: up to 16 digits, and whatever extensions a device adds. Nobody uses more than a few bytes.
+#: Longest line before a chunk: up to 16 digits and the extensions a device adds. Nobody uses more than a few bytes.
 MAX_CHUNK_LINE: Final = 1024
 
 _STATUS_LINE = re.compile(r"(HTTP|EVENT)/1\.[0-9][ \t]+([0-9]{3})(?:[ \t]+([^\x00-\x08\x0a-\x1f\x7f]*))?")
@@ -36,10 +37,6 @@ _STRING_MARKS = re.compile(rb'["\\]')
 _BAD_LINE = "malformed status line"
 
 
-def _size(body: bytes) -> str:
-    return f"<{len(body)} bytes>"
-
-
 @define(weakref_slot=False)
 class Response:
     """One response, or (`event` True) one event. Header names are in lower case; a missing reason is ""."""
@@ -47,7 +44,7 @@ class Response:
     status: int
     reason: str
     headers: dict[str, str]
-    body: bytes = field(repr=_size)
+    body: bytes = field(repr=size_only)
     event: bool
 
 
@@ -75,12 +72,23 @@ class _Head(NamedTuple):
 class ResponseReader:
     """Cuts a byte stream into responses and events (HAP 8.3, 8.10).
 
-    After `feed`, call `next` until it returns None. `next` raises `HttpError` when the stream is unreadable; every later
-    call raises the same again. Interim responses (1xx) are passed over. A response with neither Content-Length nor chunks
-    has no body; an event without them has one JSON object, or none if the next message follows at once.
+    After `feed`, call `next` until it returns None. `next` raises `HttpError` when the stream is unreadable; every
+    later call raises the same again. Interim responses (1xx) are passed over. A response with neither Content-Length
+    nor chunks has no body; an event without them has one JSON object, or none if the next message follows at once.
     """
 
-    __slots__ = ("_chunks", "_dead", "_depth", "_head", "_inbox", "_left", "_max_body", "_max_head", "_quoted", "_state")
+    __slots__ = (
+        "_chunks",
+        "_dead",
+        "_depth",
+        "_head",
+        "_inbox",
+        "_left",
+        "_max_body",
+        "_max_head",
+        "_quoted",
+        "_state",
+    )
 
     def __init__(self, max_head: int = MAX_HEAD, max_body: int = MAX_RESPONSE_BODY) -> None:
         self._max_head = max_head
@@ -109,7 +117,7 @@ class ResponseReader:
         self._inbox.append(data)
 
     def receive_eof(self) -> None:
-        """The stream has ended. Raises `HttpError` if that cuts a message."""
+        """The stream has ended. Raises `HttpError` if that cuts a message; to be called after `next` returned None."""
         if self._dead is not None:
             raise HttpError(self._dead)
         whole = self._head is None or (self._state is _Body.JSON and not self._depth)

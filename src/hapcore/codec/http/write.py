@@ -58,7 +58,7 @@ def write_request(
     return b"%bContent-Length: %d\r\nContent-Type: %b\r\n\r\n%b" % (head, len(body), _value(content_type), body)
 
 
-def write_response(status: int, content_type: str | None = None, body: bytes | memoryview = b"") -> bytes:
+def write_response(status: int, content_type: str | None = None, body: bytes = b"") -> bytes:
     """A response with Content-Type (if there is a body) and Content-Length; a 204 has neither (HAP 8.3, 8.5)."""
     if body:
         return b"%bContent-Length: %d\r\n\r\n%b" % (_response_head(status, content_type), len(body), body)
@@ -78,7 +78,7 @@ def write_response_head_chunked(status: int, content_type: str) -> bytes:
     )
 
 
-def write_chunk(data: bytes | memoryview) -> bytes:
+def write_chunk(data: bytes) -> bytes:
     """One chunk of a chunked body; nothing for empty data, because an empty chunk would end the body."""
     return b"%X\r\n%b\r\n" % (len(data), data) if data else b""
 

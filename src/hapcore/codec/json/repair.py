@@ -8,12 +8,12 @@ from hapcore.codec.json.value import JsonError
 
 __all__ = ["repair"]
 
-_TOKEN = re.compile(
+_PART = re.compile(
     r"""
       [\s\ufeff\x00]+
     | //[^\n\r]*
     | /\*.*?\*/
-    | (?P<token> "(?:[^"\\]|\\.)*+" | [{}\[\]:,] | [^\s{}\[\]:,"/]+ )
+    | (?P<part> "(?:[^"\\]|\\.)*+" | [{}\[\]:,] | [^\s{}\[\]:,"/]+ )
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -24,44 +24,46 @@ def repair(text: str) -> str:
 
     An early-closed object is an array element followed by more of its members, `[{"iid":1},"ev":true,{"iid":2}]`: a
     string and a colon cannot stand in an array, so that the brace before them was one too early. Such an object ends
-    where the next one begins, at a brace of its own, or with the array. Raises `JsonError` for what is not even tokens.
+    where the next one begins, at a brace of its own, or with the array. Raises `JsonError` for what has no such parts.
     """
     out: list[str] = []
     nesting: list[str] = []  # "[", "{", or "+": an object that was closed early and opened again
     comma = False
     position = 0
     while position < len(text):
-        match = _TOKEN.match(text, position)
+        match = _PART.match(text, position)
         if match is None:
             raise JsonError("not JSON")
         position = match.end()
-        token = match["token"]
-        if token is None:
+        part = match["part"]
+        if part is None:
             continue
-        if token == ",":
+        if part == ",":
             comma = bool(out) and out[-1] not in ("{", "[", ":")
             continue
-        if token in ("}", "]"):
+        if part in ("}", "]"):
             comma = False
-            if token == "]" and nesting and nesting[-1] == "+":
+            if part == "]" and nesting and nesting[-1] == "+":
                 out.append("}")
                 nesting.pop()
             if nesting:
                 nesting.pop()
-        elif token == ":":
+        elif part == ":":
             if nesting and nesting[-1] == "[" and out[-3:-1] == ["}", ","]:
-                del out[-3 if out[-4] != "{" else slice(-3, -1)]
+                del out[-3]
+                if out[-3] == "{":
+                    del out[-2]
                 nesting.append("+")
-        elif token in ("{", "["):
+        elif part in ("{", "["):
             if comma and nesting and nesting[-1] == "+":
                 out.append("}")
                 nesting.pop()
-            nesting.append(token)
+            nesting.append(part)
             if comma:
                 out.append(",")
                 comma = False
         elif comma:
             out.append(",")
             comma = False
-        out.append(token)
+        out.append(part)
     return "".join(out)

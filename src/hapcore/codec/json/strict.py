@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import NoReturn
 
 from hapcore.codec.json.value import MAX_NUMBER, JsonError, JsonValue, too_deep
@@ -67,15 +68,15 @@ def _real(text: str) -> float:
     return value
 
 
-def _constant(text: str) -> NoReturn:
+def _constant(_text: str) -> NoReturn:
     raise JsonError("not a number")
 
 
 def _object(pairs: list[tuple[str, JsonValue]]) -> Object:
     result = Object(pairs)
     if len(result) != len(pairs):
-        seen: set[str] = set()
-        result.duplicates = frozenset(key for key, _ in pairs if key in seen or seen.add(key))
+        count = Counter(key for key, _ in pairs)
+        result.duplicates = frozenset(key for key in count if count[key] > 1)
     return result
 
 

@@ -35,9 +35,9 @@ def read_tolerant(body: bytes) -> JsonValue:
     """Parse `body` as well as it can be done; raises `JsonError` when it is hopeless.
 
     Beyond JSON: trailing and doubled commas, comments, a byte order mark, NULs around the text, raw control characters,
-    invalid UTF-8 and lone surrogates (replaced by U+FFFD), objects closed before their last keys (what Apple's accessory
-    sends for meta=1); NaN, infinities and numbers too large for a float are None. Of repeated keys the last wins. Integers
-    of any size up to `MAX_NUMBER` digits stay integers.
+    invalid UTF-8 and lone surrogates (replaced by U+FFFD), objects closed before their last keys (what Apple's
+    accessory sends for meta=1); NaN, infinities and numbers too large for a float are None. Of repeated keys the last
+    wins. Integers of up to `MAX_NUMBER` digits stay integers.
 
     The result is the same with and without orjson, which only makes it faster.
     """
@@ -47,7 +47,7 @@ def read_tolerant(body: bytes) -> JsonValue:
     if _LONG_NUMBER not in zeros:
         if _fast is not None:
             try:
-                return cast(JsonValue, _fast(body))
+                return cast("JsonValue", _fast(body))
             except ValueError:
                 pass
     elif _TOO_LONG_NUMBER in zeros:
@@ -79,7 +79,7 @@ def _finite(text: str) -> float | None:
     return value if value - value == 0.0 else None
 
 
-def _constant(text: str) -> None:
+def _constant(_text: str) -> None:
     return None
 
 

@@ -10,10 +10,10 @@ from typing import Final, TypeAlias, Union
 __all__ = ["MAX_DEPTH", "MAX_NUMBER", "JsonError", "JsonInput", "JsonValue", "too_deep"]
 
 #: What the readers return. Integers and floats are kept apart by their text: `1` is an int, `1.0` a float.
-JsonValue: TypeAlias = Union[None, bool, int, float, str, "list[JsonValue]", "dict[str, JsonValue]"]
+JsonValue: TypeAlias = Union[bool, int, float, str, "list[JsonValue]", "dict[str, JsonValue]", None]
 
 #: What `write` takes.
-JsonInput: TypeAlias = Union[None, bool, int, float, str, "Sequence[JsonInput]", "Mapping[str, JsonInput]"]
+JsonInput: TypeAlias = Union[bool, int, float, str, "Sequence[JsonInput]", "Mapping[str, JsonInput]", None]
 
 #: Deepest nesting read. /accessories needs 7 levels; the limit keeps the readers far from the interpreter's own.
 MAX_DEPTH: Final = 128
@@ -27,8 +27,8 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _STEPS = [0] * 256
 for _opener, _closer in (b"[]", b"{}"):
     _STEPS[_opener], _STEPS[_closer] = 1, -1
-# Rounds of removing innermost pairs before counting one by one: more than any real body has levels.
-_ROUNDS = 16
+# Removing innermost pairs is quick, counting one by one is not. A round takes off a level or two; real bodies have 7.
+_ROUNDS = 8
 
 
 class JsonError(ValueError):
@@ -45,10 +45,9 @@ def too_deep(body: bytes) -> bool:
         marks = marks.replace(b'""', b"")
     if b'"' in marks:
         marks = _STRING.sub(b"", body)
-    marks = marks.translate(None, _NOT_BRACKETS)
+    rest = marks = marks.translate(None, _NOT_BRACKETS)
     for _ in range(_ROUNDS):
-        if not marks:
+        rest = rest.replace(b"[]", b"").replace(b"{}", b"")
+        if not rest:
             return False
-        marks = marks.replace(b"[]", b"").replace(b"{}", b"")
-    limit = MAX_DEPTH - _ROUNDS
-    return any(depth > limit for depth in accumulate(map(_STEPS.__getitem__, marks)))
+    return any(depth > MAX_DEPTH for depth in accumulate(map(_STEPS.__getitem__, marks)))
