@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from attrs import evolve, field, frozen
+from attrs import Factory, evolve, field, frozen
 
 from hapcore.errors import LocalProtocolError
 
@@ -50,6 +50,9 @@ _INTEGERS: dict[Format, tuple[int, int]] = {
     Format.INT: (-(2**31), 2**31 - 1),
 }
 
+#: Range of a single-precision number.
+_REAL = (-3.4028234663852886e38, 3.4028234663852886e38)
+
 
 class Permission(StrEnum):
     """What a paired controller may do; the text is what stands in JSON. `BROADCAST` exists over Bluetooth LE only."""
@@ -87,6 +90,18 @@ def _permissions(given: Iterable[Permission | str]) -> frozenset[Permission]:
     return frozenset(Permission(one) for one in given)
 
 
+def _grid_decimals(meta: Metadata) -> int:
+    return max(_decimals(meta.step), _decimals(meta.min))
+
+
+def _low(meta: Metadata) -> float:
+    return meta.min if meta.min is not None else (meta.format.limits or _REAL)[0]
+
+
+def _high(meta: Metadata) -> float:
+    return meta.max if meta.max is not None else (meta.format.limits or _REAL)[1]
+
+
 @frozen
 class Metadata:
     """The description of a value (HAP 10.3, 10.5). None means "not stated".
@@ -106,11 +121,10 @@ class Metadata:
     valid_ranges: tuple[tuple[int, int], ...] | None = None
     description: str | None = None
     #: Digits after the point of every value on the step grid.
-    decimals: int = field(init=False, eq=False, repr=False)
-
-    @decimals.default
-    def _grid_decimals(self) -> int:
-        return max(_decimals(self.step), _decimals(self.min))
+    decimals: int = field(init=False, eq=False, repr=False, default=Factory(_grid_decimals, takes_self=True))
+    #: The bounds that hold: those stated, else those of the format.
+    low: float = field(init=False, eq=False, repr=False, default=Factory(_low, takes_self=True))
+    high: float = field(init=False, eq=False, repr=False, default=Factory(_high, takes_self=True))
 
     def but(
         self,
