@@ -67,20 +67,21 @@ def handle(
     """Answer one request of `caller`; `table` holds all pairings by identifier. Never raises for what the body holds.
 
     Whether the caller is an admin is looked up in the table, so that a change takes effect at once. When the last admin
-    goes, or becomes an ordinary user, everybody is removed. Lists come in the order of the table.
+    goes, or becomes an ordinary user, everybody is removed. An admin that lowers itself is told Authentication,
+    and lowered all the same, as Apple's accessories do. Lists come in the order of the table.
     """
     try:
         items = tlv8.decode(body)
         found = pick(items, Item.STATE, Item.METHOD)
         state = read_byte(found, Item.STATE)
         method = read_byte(found, Item.METHOD)
-        if state != State.M1 or method not in _HANDLERS:
+        if state != State.M1 or method not in _METHODS:
             return PairingsStep(None)
         known = table.get(caller.identifier)
         if known is None or not known.admin:
             return PairingsStep(refusal(State.M2, TlvErrorCode.AUTHENTICATION))
         if method == Method.ADD_PAIRING:
-            return _add(items, table, max_peers)
+            return _add(items, known, table, max_peers)
         if method == Method.REMOVE_PAIRING:
             return _remove(items, table)
         return _list(table)
@@ -88,19 +89,23 @@ def handle(
         return PairingsStep(None)
 
 
-_HANDLERS = frozenset({Method.ADD_PAIRING, Method.REMOVE_PAIRING, Method.LIST_PAIRINGS})
+_METHODS = frozenset({Method.ADD_PAIRING, Method.REMOVE_PAIRING, Method.LIST_PAIRINGS})
 
 
-def _add(items: Items, table: Mapping[bytes, PairedController], max_peers: int) -> PairingsStep:
+def _add(
+    items: Items, caller: PairedController, table: Mapping[bytes, PairedController], max_peers: int
+) -> PairingsStep:
     found = pick(items, Item.IDENTIFIER, Item.PUBLIC_KEY, Item.PERMISSIONS)
     identifier = read_identifier(found)
     ltpk = exact(found, Item.PUBLIC_KEY, KEY_SIZE)
     permissions = read_byte(found, Item.PERMISSIONS)
-    if permissions & ~_ADMIN or not any(ltpk):
-        raise TlvError("unknown permissions or a key of zeros")
+    if permissions & ~_ADMIN:
+        raise TlvError(f"permissions {permissions}")
     entry = PairedController(identifier, ltpk, admin=bool(permissions & _ADMIN))
     known = table.get(identifier)
     if known is None:
+        if not any(ltpk):
+            raise TlvError("a public key of zeros")
         if len(table) >= max_peers:
             return PairingsStep(refusal(State.M2, TlvErrorCode.MAX_PEERS))
         return PairingsStep(_DONE, store=(entry,))
@@ -108,9 +113,11 @@ def _add(items: Items, table: Mapping[bytes, PairedController], max_peers: int) 
         return PairingsStep(refusal(State.M2, TlvErrorCode.UNKNOWN))
     if known.admin == entry.admin:
         return PairingsStep(_DONE)
+    # Who lowers itself is told that it is no admin: what Apple's accessories answer, though it is done.
+    reply = refusal(State.M2, TlvErrorCode.AUTHENTICATION) if identifier == caller.identifier else _DONE
     if not entry.admin and not _other_admins(table, identifier):
-        return PairingsStep(_DONE, remove=tuple(table))
-    return PairingsStep(_DONE, store=(evolve(known, admin=entry.admin),))
+        return PairingsStep(reply, remove=tuple(table))
+    return PairingsStep(reply, store=(evolve(known, admin=entry.admin),))
 
 
 def _remove(items: Items, table: Mapping[bytes, PairedController]) -> PairingsStep:
