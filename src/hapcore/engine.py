@@ -1,12 +1,12 @@
 """The contract every engine fulfils, whatever its role and transport.
 
-Inputs mutate the engine; `poll()` is then called until it returns None; `next_timeout()` says when `handle_timeout()` is
-due. `submit()` is the only input that may raise, and only for the caller's own mistake. All outputs (effects to carry
-out, replies to commands, events to report) leave through ONE ordered queue, so that "persist", "send", "tell the
+Inputs mutate the engine; `poll()` is then called until it returns None; `next_timeout()` says when `handle_timeout()`
+is due. `submit()` is the only input that may raise, and only for the caller's own mistake. All outputs (effects to
+carry out, replies to commands, events to report) leave through ONE ordered queue, so that "persist", "send", "tell the
 application" happen in the order the engine means.
 
-An effect that must have happened before anything later leaves (`Persist`, `Forget`) is carried out by the adapter *before*
-it polls again: polling on is the confirmation, `effect_failed()` called instead is the refusal.
+An effect that must have happened before anything later leaves (`Persist`, `Forget`) is carried out by the adapter
+*before* it polls again: polling on is the confirmation, `effect_failed()` called instead is the refusal.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
     "SendBytes",
 ]
 
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 #: Names one submitted command; exactly one `Done` or `Failed` carries it back.
 CommandId = NewType("CommandId", int)
@@ -68,8 +68,8 @@ class Event(Output):
     __slots__ = ()
 
 
-class Command(Generic[R]):
-    """A request of the application, as data. `R` is the type of `Done.result`."""
+class Command(Generic[R_co]):
+    """A request of the application, as data. `R_co` is the type of `Done.result`."""
 
     __slots__ = ()
 
@@ -159,6 +159,7 @@ class Engine:
 
     def effect_failed(self, effect: Effect, reason: str, now: float) -> None:
         """The adapter could not carry out `effect`, the output that `poll()` returned last. `reason` is for people."""
+        del reason  # engines that report failures say it; most only need to know that it failed
         self._advance(now)
         if self._unconfirmed is not None and self._unconfirmed[0] is effect:
             refused, self._unconfirmed = self._unconfirmed, None

@@ -1,0 +1,103 @@
+"""Every check of this project. `nox -l` lists them, `nox` runs the ordinary ones, `nox -s interop` the foreign peers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+ROOT = Path(__file__).parent
+
+# Interpreters that pyenv installed are not on the path by themselves; nox should find them all the same.
+_PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+for _folder in sorted(_PYENV.glob("versions/3.*/bin")):
+    os.environ["PATH"] = f"{_folder}{os.pathsep}{os.environ['PATH']}"
+
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "laws", "tests", "docs", "build"]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff, and the layers of the architecture."""
+    session.install("-q", "-e", ".[all,lint]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy --strict and pyright."""
+    session.install("-q", "-e", ".[all,types]")
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session
+def laws(session: nox.Session) -> None:
+    """The laws of the architecture."""
+    session.install("-q", "-e", ".[all,test]")
+    session.run("pytest", "-q", "tests/laws")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """The whole suite with branch coverage, on every installed Python."""
+    session.install("-q", "-e", ".[all,test]")
+    session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
+    session.run("coverage", "report")
+
+
+@nox.session
+def plain(session: nox.Session) -> None:
+    """The suite without the optional accelerators: same results, only slower."""
+    session.install("-q", "-e", ".[cli,asyncio,ble,test]")
+    session.run("pip", "uninstall", "-q", "-y", "orjson", "gmpy2", success_codes=[0, 1])
+    session.run("pytest", "-q", *session.posargs)
+
+
+@nox.session
+def interop(session: nox.Session) -> None:
+    """Foreign peers, real and unmodified, in processes of their own."""
+    session.install("-q", "-e", ".[all,test]")
+    peers = ROOT / ".nox" / "interop-peers"
+    session.run("python", "tests/interop/setup_peers.py", "--into", str(peers))
+    session.run("pytest", "-q", "tests/interop", *session.posargs, env={"HAPCORE_PEERS": str(peers)})
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Generated code and pages are up to date, and the examples in the texts run."""
+    session.install("-q", "-e", ".[all,test]")
+    session.run("python", "tools/generate_catalogue.py", "--check")
+    session.run("python", "tools/generate_docs.py", "--check")
+    session.run("pytest", "-q", "tests/docs")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """The distribution builds, and what it installs works without the source tree."""
+    session.install("-q", "build", "twine")
+    dist = ROOT / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(dist))
+    session.run("twine", "check", "--strict", *map(str, dist.glob("*")))
+    wheel = next(dist.glob("*.whl"))
+    session.install("-q", f"{wheel}[cli]")
+    with session.chdir(session.create_tmp()):
+        session.run("hap", "demo")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Speed, side by side with other libraries in one run."""
+    session.install("-q", "-e", ".[all]")
+    peers = ROOT / ".nox" / "interop-peers"
+    session.run("python", "tests/interop/setup_peers.py", "--into", str(peers))
+    session.run("python", "benchmarks/run.py", *session.posargs, env={"HAPCORE_PEERS": str(peers)})

@@ -1,0 +1,42 @@
+"""The accessory's side of HAP over IP: `Server` and what goes in and out of it."""
+
+from hapcore.ip.accessory.commands import AnswerRead, AnswerWrite, ReplaceDatabase, RequestId, Shutdown, UpdateValues
+from hapcore.ip.accessory.config import Config
+from hapcore.ip.accessory.events import (
+    CharacteristicsWritten,
+    CharacteristicWrite,
+    IdentifyRequested,
+    PairingAdded,
+    PairingRemoved,
+    PeerMisbehaved,
+    ReadRequested,
+    SessionClosed,
+    SessionOpened,
+    SetupAttemptFailed,
+    SubscriptionChanged,
+    WriteRequested,
+)
+from hapcore.ip.accessory.server import Server
+
+__all__ = [
+    "AnswerRead",
+    "AnswerWrite",
+    "CharacteristicWrite",
+    "CharacteristicsWritten",
+    "Config",
+    "IdentifyRequested",
+    "PairingAdded",
+    "PairingRemoved",
+    "PeerMisbehaved",
+    "ReadRequested",
+    "ReplaceDatabase",
+    "RequestId",
+    "Server",
+    "SessionClosed",
+    "SessionOpened",
+    "SetupAttemptFailed",
+    "Shutdown",
+    "SubscriptionChanged",
+    "UpdateValues",
+    "WriteRequested",
+]

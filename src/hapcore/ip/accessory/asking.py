@@ -1,0 +1,115 @@
+"""Requests that wait for the application's answer, and what happens when it takes too long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from hapcore.engine import ConnectionId
+from hapcore.ids import CharacteristicId, HapStatus, Value
+from hapcore.ip.accessory.commands import AnswerRead, AnswerWrite, RequestId
+from hapcore.ip.accessory.events import CharacteristicWrite, ReadRequested, WriteRequested
+from hapcore.ip.accessory.session import Session
+
+if TYPE_CHECKING:
+    from hapcore.ip.accessory.server import Server
+
+__all__ = ["AskedRead", "AskedWrite", "Desk"]
+
+_NOBODY: frozenset[ConnectionId] = frozenset()
+
+
+class AskedRead:
+    """A request that waits for values."""
+
+    __slots__ = ("answered", "deadline", "ids", "session")
+
+    def __init__(
+        self, session: Session, ids: tuple[CharacteristicId, ...], answered: Callable[[AnswerRead], None]
+    ) -> None:
+        self.session = session
+        self.ids = ids
+        self.answered = answered
+        self.deadline = 0.0
+
+
+class AskedWrite:
+    """A request that waits for the fate of its writes."""
+
+    __slots__ = ("answered", "deadline", "session", "writes")
+
+    def __init__(
+        self, session: Session, writes: tuple[CharacteristicWrite, ...], answered: Callable[[AnswerWrite], None]
+    ) -> None:
+        self.session = session
+        self.writes = writes
+        self.answered = answered
+        self.deadline = 0.0
+
+
+class Desk:
+    """All open questions, in the order they were asked: since all have the same time, also that of their deadlines."""
+
+    def __init__(self, server: Server, patience: float) -> None:
+        self._server = server
+        self._patience = patience
+        self._asked: dict[RequestId, AskedRead | AskedWrite] = {}
+        self._count = 0
+
+    def ask(self, asked: AskedRead | AskedWrite) -> None:
+        """Ask the application; the session answers nothing else meanwhile."""
+        asked.session.busy = True
+        self._count += 1
+        request = RequestId(self._count)
+        asked.deadline = self._server.now + self._patience
+        self._asked[request] = asked
+        caller = self._server.caller(asked.session)
+        if isinstance(asked, AskedWrite):
+            self._server.emit(WriteRequested(request, caller, asked.writes))
+        else:
+            self._server.emit(ReadRequested(request, caller, asked.ids))
+
+    def answer(self, answer: AnswerRead | AnswerWrite) -> bool:
+        """Go on with a request; False when nobody waits for this answer (any more)."""
+        asked = self._asked.get(answer.request)
+        if (isinstance(asked, AskedWrite) and isinstance(answer, AnswerWrite)) or (isinstance(asked, AskedRead) and isinstance(answer, AnswerRead)):
+            del self._asked[answer.request]
+            asked.answered(answer)
+        else:
+            return False
+        return True
+
+    def next_deadline(self) -> float | None:
+        """When the oldest open question times out."""
+        for asked in self._asked.values():
+            return asked.deadline
+        return None
+
+    def expire(self, now: float) -> None:
+        """Answer for an application that was too slow: -70408 (HAP 9.1)."""
+        while self._asked:
+            request, asked = next(iter(self._asked.items()))
+            if asked.deadline > now:
+                return
+            del self._asked[request]
+            late = HapStatus.TIMED_OUT
+            if isinstance(asked, AskedWrite):
+                asked.answered(AnswerWrite(request, {write.id: late for write in asked.writes}))
+            else:
+                asked.answered(AnswerRead(request, dict.fromkeys(asked.ids, late)))
+
+    def forget(self, session: Session) -> None:
+        """The connection is gone; late answers find nobody."""
+        for request in [r for r, asked in self._asked.items() if asked.session is session]:
+            del self._asked[request]
+
+    def writers_of(self, number: CharacteristicId, value: Value) -> frozenset[ConnectionId]:
+        """The connections that are just writing this very value, so that they are not told what they said."""
+        if not self._asked:
+            return _NOBODY
+        return frozenset(
+            asked.session.connection
+            for asked in self._asked.values()
+            if isinstance(asked, AskedWrite)
+            and any(write.id == number and write.value == value for write in asked.writes)
+        )

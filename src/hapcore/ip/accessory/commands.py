@@ -1,0 +1,68 @@
+"""What the application asks of an accessory server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NewType
+
+from attrs import field, frozen
+
+from hapcore.engine import Command
+from hapcore.ids import CharacteristicId, HapStatus, Value
+from hapcore.model.accessory import Accessory
+from hapcore.model.database import Database
+
+__all__ = ["AnswerRead", "AnswerWrite", "ReplaceDatabase", "RequestId", "Shutdown", "UpdateValues"]
+
+#: Names a `ReadRequested` or `WriteRequested` that waits for its answer.
+RequestId = NewType("RequestId", int)
+
+_NO_STATUSES: Mapping[CharacteristicId, HapStatus] = {}
+_NO_VALUES: Mapping[CharacteristicId, Value] = {}
+
+
+@frozen
+class UpdateValues(Command[None]):
+    """Values changed on the accessory's side: store them and tell the subscribed controllers (HAP 9.6).
+
+    Raises `ValueRefused` at submission when a value does not fit, `LocalProtocolError` for an unknown id; then nothing
+    has changed.
+    """
+
+    values: Mapping[CharacteristicId, Value]
+
+
+@frozen
+class AnswerWrite(Command[bool]):
+    """The application's answer to a `WriteRequested`.
+
+    A characteristic missing in `statuses` succeeded. `values` holds what the characteristic reads after the write where
+    that is not the value written (write-response). The result is False when the answer came too late.
+    """
+
+    request: RequestId
+    statuses: Mapping[CharacteristicId, HapStatus] = field(default=_NO_STATUSES)
+    values: Mapping[CharacteristicId, Value] = field(default=_NO_VALUES)
+
+
+@frozen
+class AnswerRead(Command[bool]):
+    """The application's answer to a `ReadRequested`: a value, or the status of a failure, for each characteristic.
+
+    A characteristic missing in `results` is answered with -70402. The result is False when the answer came too late.
+    """
+
+    request: RequestId
+    results: Mapping[CharacteristicId, Value | HapStatus]
+
+
+@frozen
+class ReplaceDatabase(Command[None]):
+    """Serve another database from now on; c# rises if it differs. Subscriptions to ids it still has are kept."""
+
+    database: Database | Sequence[Accessory]
+
+
+@frozen
+class Shutdown(Command[None]):
+    """Withdraw the advertisement and close all connections."""

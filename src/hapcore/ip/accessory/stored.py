@@ -1,0 +1,170 @@
+"""What an accessory server keeps over restarts, and the form in which it is kept.
+
+| key | holds |
+|---|---|
+| identity | device id and long-term key |
+| setup | setup code, setup id, SRP salt and verifier |
+| database | c# and the fingerprint it belongs to |
+| ids | the instance ids given out so far, by key |
+| attempts | failed pair-setup attempts |
+| pairing/HEX | one paired controller; HEX is its identifier |
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from attrs import frozen
+
+from hapcore.codec.json import write
+from hapcore.crypto.secret import Secret
+from hapcore.crypto.srp import SrpVerifier
+from hapcore.engine import Effect, Forget, Persist
+from hapcore.entropy import Entropy
+from hapcore.errors import HapError, StateError
+from hapcore.ip.accessory.config import Config
+from hapcore.model.database import Database
+from hapcore.pairing.records import Identity, PairedController, new_identity
+from hapcore.pairing.setup import CodeVerifier
+from hapcore.setup_code import SetupCode, new_setup_code, new_setup_id
+
+__all__ = ["Setup", "Stored"]
+
+T = TypeVar("T")
+
+_PAIRING = "pairing/"
+#: c# runs from 1 to 65535 and then starts again at 1 (HAP 11.2).
+_MAX_CONFIG_NUMBER = 65535
+
+
+@frozen
+class Setup:
+    """The setup code, its id, and what SRP needs of it, computed once."""
+
+    code: SetupCode
+    setup_id: str
+    verifier: SrpVerifier
+
+    @property
+    def fixed(self) -> bool:
+        """The code stays the same until the state is reset."""
+        return True
+
+    def current(self) -> SrpVerifier:
+        """Salt and verifier for the next pair-setup."""
+        return self.verifier
+
+    def encode(self) -> bytes:
+        """The form for the store."""
+        return write(
+            {
+                "code": self.code.text,
+                "setup_id": self.setup_id,
+                "salt": self.verifier.salt.hex(),
+                "verifier": self.verifier.verifier.reveal().hex(),
+            }
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> Setup:
+        """Read it back."""
+        found = json.loads(data)
+        verifier = SrpVerifier(bytes.fromhex(found["salt"]), Secret(bytes.fromhex(found["verifier"])))
+        return cls(SetupCode(found["code"], allow_trivial=True), str(found["setup_id"]), verifier)
+
+
+class Stored:
+    """The state of a server, read from the store's table; `changes` are the effects that bring the store up to date."""
+
+    def __init__(self, state: Mapping[str, bytes], config: Config, entropy: Entropy) -> None:
+        self.changes: list[Effect] = []
+        self._entropy = entropy
+        self.identity: Identity = self._load(state, "identity", Identity.from_json) or self._new_identity()
+        self.setup = self._choose_setup(self._load(state, "setup", Setup.decode), config)
+        self.attempts: int = self._load(state, "attempts", int) or 0
+        self.config_number, self._fingerprint = self._load(state, "database", _decode_database) or (0, "")
+        self._ids: dict[str, int] = self._load(state, "ids", _decode_ids) or {}
+        self.pairings: dict[bytes, PairedController] = {}
+        #: A first pairing is on its way into the store: no other may begin.
+        self.pairing_underway = False
+        for key in state:
+            if key.startswith(_PAIRING):
+                pairing = self._load(state, key, PairedController.decode)
+                if pairing is not None:
+                    self.pairings[pairing.identifier] = pairing
+
+    @staticmethod
+    def _load(state: Mapping[str, bytes], key: str, decode: Callable[[bytes], T]) -> T | None:
+        if key not in state:
+            return None
+        try:
+            return decode(state[key])
+        except (ValueError, KeyError, TypeError, HapError):
+            message = f"the stored {key!r} cannot be read; restore it from a backup, or reset the accessory"
+            raise StateError(message) from None
+
+    def _new_identity(self) -> Identity:
+        identity = new_identity(self._entropy)
+        self.changes.append(Persist("identity", identity.to_json()))
+        return identity
+
+    def _choose_setup(self, stored: Setup | None, config: Config) -> Setup:
+        code = config.setup_code or (stored.code if stored else new_setup_code(self._entropy))
+        setup_id = config.setup_id or (stored.setup_id if stored else new_setup_id(self._entropy))
+        if stored is not None and stored.code == code:
+            if stored.setup_id == setup_id:
+                return stored
+            setup = Setup(code, setup_id, stored.verifier)
+        else:
+            setup = Setup(code, setup_id, CodeVerifier(code.text, self._entropy).current())
+        self.changes.append(Persist("setup", setup.encode()))
+        return setup
+
+    @property
+    def ids(self) -> Mapping[str, int]:
+        """Instance ids by key, as the last database left them."""
+        return self._ids
+
+    def adopt(self, database: Database, fingerprint: str) -> list[Effect]:
+        """Take over a database: c# rises if, and only if, it is another one than before."""
+        changes: list[Effect] = []
+        if fingerprint != self._fingerprint:
+            self.config_number = self.config_number % _MAX_CONFIG_NUMBER + 1
+            self._fingerprint = fingerprint
+            record = {"config_number": self.config_number, "fingerprint": fingerprint}
+            changes.append(Persist("database", write(record)))
+        if dict(database.ids) != self._ids:
+            self._ids = dict(database.ids)
+            changes.append(Persist("ids", write(self._ids)))
+        return changes
+
+    def store_attempts(self, count: int) -> Effect:
+        """The effect that keeps the number of failed attempts."""
+        return Persist("attempts", b"%d" % count) if count else Forget("attempts")
+
+    @staticmethod
+    def store_pairing(pairing: PairedController) -> Effect:
+        """The effect that keeps a pairing."""
+        return Persist(_PAIRING + pairing.identifier.hex(), pairing.encode())
+
+    @staticmethod
+    def forget_pairing(identifier: bytes) -> Effect:
+        """The effect that forgets a pairing."""
+        return Forget(_PAIRING + identifier.hex())
+
+
+def _decode_database(data: bytes) -> tuple[int, str]:
+    found = json.loads(data)
+    number = found["config_number"]
+    if type(number) is not int or not 1 <= number <= _MAX_CONFIG_NUMBER:
+        raise ValueError("config_number")
+    return number, str(found["fingerprint"])
+
+
+def _decode_ids(data: bytes) -> dict[str, int]:
+    found = json.loads(data)
+    if not isinstance(found, dict) or not all(type(v) is int for v in found.values()):
+        raise ValueError("ids")
+    return found

@@ -1,0 +1,28 @@
+"""Law 13: an adapter stays small, and so does each of its files."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.laws.source import ADAPTERS, SRC, code_lines, files
+
+ADAPTER_LIMIT = 600
+FILE_LIMIT = 200
+
+
+def _own(folder):
+    """The command line is a program on top of the adapter, not a part of it."""
+    return [path for path in files(folder) if "cli" not in path.relative_to(folder).parts]
+
+
+@pytest.mark.parametrize("folder", ADAPTERS, ids=lambda folder: folder.name)
+def test_adapter_is_thin(folder):
+    sizes = {str(path.relative_to(SRC)): code_lines(path) for path in _own(folder)}
+    assert sum(sizes.values()) <= ADAPTER_LIMIT, sizes
+
+
+@pytest.mark.parametrize(
+    "path", [path for folder in ADAPTERS for path in files(folder)], ids=lambda path: str(path.relative_to(SRC))
+)
+def test_file_is_thin(path):
+    assert code_lines(path) <= FILE_LIMIT, f"{path}: {code_lines(path)} lines of code"
