@@ -135,11 +135,11 @@ def _number(data: bytes) -> int:
 
 
 class Padding(Enum):
-    """How a controller hashes numbers that begin with a zero byte (HAP 3.3)."""
+    """How a controller hashes A and S into proof and key when they begin with a zero byte (HAP 3.3)."""
 
-    #: As Apple's accessories expect it: S, and A and B in the proof, without leading zeros.
+    #: As Apple's accessories expect it: without leading zeros.
     STRIPPED = "stripped"
-    #: Every number in full width everywhere.
+    #: In full width.
     PADDED = "padded"
 
 
@@ -236,7 +236,8 @@ class SrpAccessory:
 class SrpController:
     """The controller's half of one exchange, complete on construction.
 
-    `public_b` and `salt` are taken as received, `code` is the dashed setup code, `a` 32 fresh random bytes.
+    `public_b` and `salt` are hashed as received, since that is how the accessory has them; `code` is the dashed setup
+    code, `a` 32 fresh random bytes.
     Raises `ValueError` for a B that is a multiple of N or longer than 384 bytes (HAP 3.2).
     """
 
@@ -266,11 +267,10 @@ class SrpController:
         padded_secret = GROUP.pad(secret)
         key = GROUP.hash(padded_secret if padded else _strip(secret))
         hashed_a = padded_a if padded else stripped_a
-        hashed_b = GROUP.pad(number_b) if padded else _strip(number_b)
         #: A in full width, 384 bytes.
         self.public = padded_a
         #: M1, 64 bytes.
-        self.proof = GROUP.hash(_GROUP_HASH, GROUP.hash(username), salt, hashed_a, hashed_b, key)
+        self.proof = GROUP.hash(_GROUP_HASH, GROUP.hash(username), salt, hashed_a, public_b, key)
         #: K, 64 bytes.
         self.session_key = Secret(key)
         # Where A begins with a zero, M2 may hash it either way; Apple's comes first.
