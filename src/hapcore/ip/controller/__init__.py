@@ -1,0 +1,49 @@
+"""The controller's side of IP: one engine for each connection to an accessory."""
+
+from __future__ import annotations
+
+from hapcore.ip.controller.commands import (
+    AddPairing,
+    CharacteristicWrite,
+    Close,
+    FinishPairSetup,
+    GetAccessories,
+    Identify,
+    ListPairings,
+    Read,
+    RemovePairing,
+    StartPairSetup,
+    Subscribe,
+    Unsubscribe,
+    VerifyPairing,
+    Write,
+)
+from hapcore.ip.controller.connection import Connection
+from hapcore.ip.controller.events import CharacteristicChanged, EventUnreadable, SessionClosed
+from hapcore.ip.controller.results import ReadResult, Status, WriteResult
+from hapcore.ip.controller.states import State
+
+__all__ = [
+    "AddPairing",
+    "CharacteristicChanged",
+    "CharacteristicWrite",
+    "Close",
+    "Connection",
+    "EventUnreadable",
+    "FinishPairSetup",
+    "GetAccessories",
+    "Identify",
+    "ListPairings",
+    "Read",
+    "ReadResult",
+    "RemovePairing",
+    "SessionClosed",
+    "StartPairSetup",
+    "State",
+    "Status",
+    "Subscribe",
+    "Unsubscribe",
+    "VerifyPairing",
+    "Write",
+    "WriteResult",
+]

@@ -1,0 +1,80 @@
+"""What one connection has learnt so far: the database, whose pairing it uses, a pair-setup that waits for its code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from hapcore.engine import ConnectionId
+from hapcore.entropy import Entropy
+from hapcore.errors import LocalProtocolError
+from hapcore.ids import CharacteristicId
+from hapcore.ip.controller.requests import host_header
+from hapcore.model.metadata import Metadata, Permission
+from hapcore.model.remote import AccessoryDescription, CharacteristicDescription
+from hapcore.pairing.setup import PairSetupController
+from hapcore.pairing.verify import VerifiedKeys
+
+__all__ = ["CONNECTION", "IDENTIFY", "Session"]
+
+#: A controller engine has one connection.
+CONNECTION: Final = ConnectionId(0)
+
+#: Types of characteristics the engine itself must know.
+IDENTIFY: Final = "00000014-0000-1000-8000-0026BB765291"
+_PROGRAMMABLE_SWITCH_EVENT: Final = "00000073-0000-1000-8000-0026BB765291"
+_BUTTON_EVENT: Final = "00000126-0000-1000-8000-0026BB765291"
+_PRESSES: Final = frozenset({_PROGRAMMABLE_SWITCH_EVENT, _BUTTON_EVENT})
+
+
+class Session:
+    """The memory shared by the procedures of one connection."""
+
+    __slots__ = ("accessories", "characteristics", "entropy", "finished", "host", "keys", "own_id", "presses", "setup")
+
+    def __init__(self, host: str, entropy: Entropy, database: Iterable[AccessoryDescription]) -> None:
+        self.host = host_header(host)
+        self.entropy = entropy
+        self.accessories: tuple[AccessoryDescription, ...] = ()
+        self.characteristics: dict[tuple[int, int], CharacteristicDescription] = {}
+        self.presses: frozenset[tuple[int, int]] = frozenset()
+        #: The pair-setup between M2 and M3, while somebody looks for the setup code.
+        self.setup: PairSetupController | None = None
+        #: The outcome of a pair-verify, until the engine takes it.
+        self.keys: VerifiedKeys | None = None
+        #: The pairing identifier of this session.
+        self.own_id: bytes | None = None
+        #: True when the accessory is about to close because we removed ourselves.
+        self.finished = False
+        self.learn(tuple(database))
+
+    def learn(self, accessories: tuple[AccessoryDescription, ...]) -> None:
+        """Keep a database; values are converted by it from now on."""
+        self.accessories = accessories
+        self.characteristics = {
+            (accessory.aid, one.iid): one
+            for accessory in accessories
+            for service in accessory.services
+            for one in service.characteristics
+        }
+        self.presses = frozenset(key for key, one in self.characteristics.items() if one.type in _PRESSES)
+
+    def metadata(self, one: tuple[int, int]) -> Metadata | None:
+        """The metadata of a characteristic, if the database knows it."""
+        found = self.characteristics.get(one)
+        return None if found is None else found.metadata
+
+    def wants_timed_write(self, one: tuple[int, int]) -> bool:
+        """Whether the database says that writes must be timed."""
+        meta = self.metadata(one)
+        return meta is not None and Permission.TIMED_WRITE in meta.perms
+
+    def identify_of(self, aid: int) -> CharacteristicId:
+        """The Identify characteristic of an accessory. Raises `LocalProtocolError` if it has none."""
+        for accessory in self.accessories:
+            if accessory.aid == aid:
+                for service in accessory.services:
+                    for one in service.characteristics:
+                        if one.type == IDENTIFY:
+                            return CharacteristicId(aid, one.iid)
+        raise LocalProtocolError(f"accessory {aid} has no Identify characteristic", argument="aid")
