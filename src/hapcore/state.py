@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sized
 from contextlib import suppress
 from typing import Any, Final, cast
 
-from attrs import field, frozen
+from attrs import frozen
 
 from hapcore.crypto.secret import Secret
 from hapcore.errors import LocalProtocolError, StateError
@@ -111,7 +111,7 @@ class PairedAccessory:
     alias: str
     pairing: Pairing
     name: str = ""
-    addresses: tuple[str, ...] = field(default=(), converter=tuple)
+    addresses: tuple[str, ...] = ()
     port: int = 0
     config_number: int = 0
 

@@ -1,0 +1,183 @@
+"""Where tables are kept: in a file that a crash cannot spoil, or in memory.
+
+All calls block; a trio program makes them in a thread. They may come from several threads, one after the other.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from hapcore.errors import StateError
+from hapcore.state import STATE, FileFormat
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["FileStore", "MemoryStore"]
+
+#: A file system that cannot sync a folder says one of these; then there is nothing more to be done about it.
+_CANNOT_SYNC = frozenset([errno.EINVAL, errno.ENOTSUP, errno.EBADF])
+
+
+class MemoryStore:
+    """A table that is forgotten with the process."""
+
+    def __init__(self) -> None:
+        self._table: dict[str, bytes] = {}
+
+    def load(self) -> dict[str, bytes]:
+        """A copy of the table."""
+        return dict(self._table)
+
+    def persist(self, key: str, value: bytes) -> None:
+        """Keep `value` under `key`."""
+        self._table[key] = value
+
+    def forget(self, key: str) -> None:
+        """Drop `key`; a missing one is no error."""
+        self._table.pop(key, None)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class FileStore:
+    """A table in a file, in one of the formats of `hapcore.state`.
+
+    After every change the file is whole, on disk, and readable by its owner only: written beside the old one, synced,
+    renamed over it, the folder synced. After a crash or an error at any point it holds the old table or the new one. A
+    file that cannot be read in full raises `StateError` from the first call on and is never written to.
+
+    `exclusive` (accessories): the file belongs to this store from the first call until `close()`; a second store of any
+    process gets a `StateError`, because two accessories with one identity would each refuse what the other paired.
+    Without it (controllers) several processes may use the file: each change is made to what the file holds by then.
+    The locks are kept on a file of their own beside it, NAME.lock, which stays; where the platform has no `flock`
+    (Windows), there are none.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], file_format: FileFormat = STATE, *, exclusive: bool | None = None
+    ) -> None:
+        self._path = Path(path).resolve()  # the new file must replace what a link points to, not the link
+        self._format = file_format
+        self._exclusive = file_format is STATE if exclusive is None else exclusive
+        self._guard = threading.Lock()
+        self._release: weakref.finalize[..., FileStore] | None = None
+        self._table: dict[str, bytes] | None = None
+
+    def load(self) -> dict[str, bytes]:
+        """A copy of the table; empty if there is no file yet. Raises `StateError` or `OSError`."""
+        with self._guard:
+            if not self._exclusive:
+                return dict(self._current())  # a file that is renamed into place is whole without any lock
+            with self._locked():
+                return dict(self._current())
+
+    def persist(self, key: str, value: bytes) -> None:
+        """Store `value` under `key`; it is on disk when this returns. Raises `StateError` or `OSError`: not stored."""
+        with self._guard, self._locked():
+            table = dict(self._current())
+            table[key] = value
+            self._replace(table)
+
+    def forget(self, key: str) -> None:
+        """Remove `key`, durably. A missing one is no error and writes nothing."""
+        with self._guard, self._locked():
+            table = dict(self._current())
+            if table.pop(key, None) is not None:
+                self._replace(table)
+
+    def close(self) -> None:
+        """Let others have the file. Any later call takes it again."""
+        with self._guard:
+            self._table = None
+            if self._release is not None:
+                self._release()
+                self._release = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _current(self) -> dict[str, bytes]:
+        """The table as the file has it; an exclusive store needs to read it only once."""
+        if self._table is not None and self._exclusive:
+            return self._table
+        try:
+            self._table = self._format.decode(self._path.read_bytes())
+        except FileNotFoundError:
+            self._table = {}
+        except StateError as error:
+            raise StateError(f"{self._path}: {error}; it is left as it is") from None
+        return self._table
+
+    def _replace(self, table: dict[str, bytes]) -> None:
+        content = self._format.encode(table)
+        temporary = self._path.with_name(f"{self._path.name}.new")
+        temporary.unlink(missing_ok=True)  # of a process that died here
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            os.replace(temporary, self._path)  # noqa: PTH105 - beside the other calls that a crash can come between
+            _sync_folder(self._path.parent)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        self._table = table
+
+    @contextmanager
+    def _locked(self) -> Generator[None, None, None]:
+        if self._release is not None:
+            yield
+            return
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self._path.with_name(f"{self._path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _lock(descriptor, self._path, wait=not self._exclusive)
+            yield
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if self._exclusive:
+            self._release = weakref.finalize(self, os.close, descriptor)
+        else:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path, *, wait: bool) -> None:
+    if sys.platform == "win32":
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        raise StateError(f"{path} is in use: another accessory is served from it") from None
+
+
+def _sync_folder(folder: Path) -> None:
+    if sys.platform == "win32":
+        return  # folders cannot be opened there
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
