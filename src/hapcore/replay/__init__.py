@@ -1,0 +1,43 @@
+"""Playing recorded sessions against the engines: read a recording, drive an engine with it, compare by meaning.
+
+    script = replay.read(json.loads(text))
+    outcome = replay.play_accessory(script, database)
+    outcome = replay.play_controller(script)
+    print(outcome.first or "alike")
+"""
+
+from __future__ import annotations
+
+from hapcore.replay import adk, foreign
+from hapcore.replay.accessory import AccessoryPlayer, play_accessory
+from hapcore.replay.application import Application
+from hapcore.replay.controller import play_controller
+from hapcore.replay.database import database_from_json, recorded_database
+from hapcore.replay.fields import RecordingError
+from hapcore.replay.report import Difference, Outcome, bytewise, whole
+from hapcore.replay.script import Script
+
+__all__ = [
+    "AccessoryPlayer",
+    "Application",
+    "Difference",
+    "Outcome",
+    "RecordingError",
+    "Script",
+    "bytewise",
+    "database_from_json",
+    "play_accessory",
+    "play_controller",
+    "read",
+    "recorded_database",
+    "whole",
+]
+
+
+def read(recording: object) -> Script:
+    """Read the decoded JSON of a recording in either format; `RecordingError` for anything else."""
+    form = recording.get("format") if isinstance(recording, dict) else None
+    for importer in (adk, foreign):
+        if form == importer.FORMAT:
+            return importer.read(recording)
+    raise RecordingError(f"format: expected {adk.FORMAT!r} or {foreign.FORMAT!r}, got {form!r}")

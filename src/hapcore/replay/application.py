@@ -1,0 +1,179 @@
+"""The application behind a recorded accessory: what it did is not in the recording, so it is concluded from the answers.
+
+A value that is read, or comes as an event, and that no recorded write explains, was set from inside. A status that only an
+application gives was given by a handler. What the engine alone decides (privileges, permissions, ranges, existence) is
+never concluded, so that a wrong answer of the engine stays visible.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+
+from hapcore.codec.json import JsonError, JsonValue, read_tolerant
+from hapcore.ids import CharacteristicId, HapStatus, Value
+from hapcore.ip.accessory.events import CharacteristicWrite
+from hapcore.model.characteristic import AnyCharacteristic
+from hapcore.model.database import Database
+from hapcore.model.metadata import Format
+from hapcore.replay.meaning import same_value, values_of
+from hapcore.replay.messages import Message
+
+__all__ = ["Application", "identifier_of"]
+
+#: What only an application says (HAP 9.1).
+_OWN_FAILURES = frozenset(
+    {HapStatus.UNABLE_TO_COMMUNICATE, HapStatus.BUSY, HapStatus.OUT_OF_RESOURCES, HapStatus.TIMED_OUT}
+)
+_BINARY = (Format.DATA, Format.TLV8)
+
+
+def identifier_of(entry: Mapping[str, JsonValue]) -> CharacteristicId | None:
+    """The ids of an entry, None where they are none."""
+    aid, iid = entry.get("aid"), entry.get("iid")
+    if type(aid) is int and type(iid) is int:
+        return CharacteristicId(aid, iid)
+    return None
+
+
+class Application:
+    """Concludes and plays what the recorded application did. Subclass it to play one that is known better.
+
+    `handled` are the characteristics whose writes it decides about.
+    """
+
+    handled: frozenset[CharacteristicId] = frozenset()
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._asked_by_design = {
+            characteristic.id: (characteristic.read_handled, characteristic.write_handled)
+            for accessory in database.accessories
+            for service in accessory.services
+            for characteristic in service.characteristics
+        }
+        self._known: dict[CharacteristicId, JsonValue] = {}
+        self._written: dict[CharacteristicId, JsonValue] = {}
+        self._statuses: dict[CharacteristicId, HapStatus] = {}
+        for id in self.handled:
+            characteristic = database.find(*id)
+            if characteristic is not None:
+                characteristic.write_handled = True
+
+    def write(self, write: CharacteristicWrite) -> HapStatus:
+        """What the write handler says; by default what the recorded answer says."""
+        return self._statuses.get(write.id, HapStatus.SUCCESS)
+
+    def respond(self, write: CharacteristicWrite) -> Value:
+        """What the characteristic reads after the write; by default the value written."""
+        return write.value
+
+    def read(self, id: CharacteristicId) -> Value | HapStatus:
+        """What the read handler says."""
+        if id in self._statuses:
+            return self._statuses[id]
+        characteristic = self.database.find(*id)
+        return HapStatus.DOES_NOT_EXIST if characteristic is None else characteristic.value
+
+    def before(self, request: Message, answer: Message | None) -> dict[CharacteristicId, Value]:
+        """Get ready for a request that was answered so; the result is what must be set from inside before."""
+        self._statuses.clear()
+        for id, (read_handled, write_handled) in self._asked_by_design.items():
+            characteristic = self.database.find(*id)
+            if characteristic is not None:
+                characteristic.read_handled = read_handled
+                characteristic.write_handled = write_handled or id in self.handled
+        if answer is None:
+            return {}
+        if request.method == "PUT" and request.path == "/characteristics":
+            self._note_writes(request, answer)
+            return {}
+        return self._conclude(values_of(answer)) if request.method == "GET" else {}
+
+    def before_event(self, event: Message) -> dict[CharacteristicId, Value]:
+        """What must have been set from inside so that this event came."""
+        return self._conclude(values_of(event))
+
+    def _note_writes(self, request: Message, answer: Message) -> None:
+        statuses: dict[CharacteristicId, int] = {}
+        for entry in values_of(answer):
+            id, status = identifier_of(entry), entry.get("status")
+            if id is not None and type(status) is int:
+                statuses[id] = status
+        if answer.status not in (200, 204, 207):
+            return
+        for entry in _entries(request):
+            id = identifier_of(entry)
+            characteristic = self.database.find(*id) if id is not None else None
+            if id is None or characteristic is None or "value" not in entry:
+                continue
+            status = statuses.get(id, 0)
+            if status == 0:
+                self._written[id] = entry["value"]
+                self._known.pop(id, None)
+            elif status in _OWN_FAILURES or (status == HapStatus.INSUFFICIENT_AUTHORIZATION and characteristic.authorized):
+                self._statuses[id] = HapStatus(status)
+                characteristic.write_handled = True
+
+    def _conclude(self, entries: Iterable[Mapping[str, JsonValue]]) -> dict[CharacteristicId, Value]:
+        changes: dict[CharacteristicId, Value] = {}
+        for entry in entries:
+            id = identifier_of(entry)
+            characteristic = self.database.find(*id) if id is not None else None
+            if id is None or characteristic is None or not characteristic.readable:
+                continue
+            status = entry.get("status", 0)
+            if status in _OWN_FAILURES and type(status) is int:
+                self._statuses[id] = HapStatus(status)
+                characteristic.read_handled = True
+            elif "value" in entry and entry["value"] is None:
+                if not (characteristic.reads_null or characteristic.admin_only_read):
+                    self._statuses[id] = HapStatus.UNABLE_TO_COMMUNICATE
+                    characteristic.read_handled = True
+            elif "value" in entry and not (characteristic.control_point and entry["value"] == ""):
+                value = entry["value"]
+                if not self._explained(characteristic, value):
+                    changes[id] = _value(characteristic, value)
+                self._known[id] = value
+                self._written.pop(id, None)
+        return changes
+
+    def _explained(self, characteristic: AnyCharacteristic, value: JsonValue) -> bool:
+        """Whether the engine holds this value already, or should do so by what was recorded before."""
+        if same_value(value, _json(characteristic.value)):
+            return True
+        id = characteristic.id
+        if id in self._written:
+            return _caused(characteristic, self._written[id], value)
+        return id in self._known and same_value(self._known[id], value)
+
+
+def _entries(request: Message) -> list[dict[str, JsonValue]]:
+    try:
+        body = read_tolerant(request.body)
+    except JsonError:
+        return []
+    entries = body.get("characteristics") if isinstance(body, dict) else None
+    return [each for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
+
+
+def _caused(characteristic: AnyCharacteristic, written: JsonValue, read: JsonValue) -> bool:
+    """Whether writing the one may have led to reading the other: rounding to the step, or a text cut at a NUL."""
+    if same_value(written, read):
+        return True
+    if isinstance(written, bool | int | float) and isinstance(read, bool | int | float):
+        return abs(float(written) - float(read)) <= (characteristic.metadata.step or 0) / 2 + 1e-6 * abs(float(written))
+    return isinstance(written, str) and isinstance(read, str) and "\0" in written and written.startswith(read)
+
+
+def _json(value: Value) -> JsonValue:
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+
+
+def _value(characteristic: AnyCharacteristic, value: JsonValue) -> Value:
+    form = characteristic.metadata.format
+    if isinstance(value, str) and form in _BINARY:
+        return base64.b64decode(value)
+    if isinstance(value, bool | int | float):
+        return bool(value) if form is Format.BOOL else float(value) if form is Format.FLOAT else int(value)
+    return value if isinstance(value, str) else None
