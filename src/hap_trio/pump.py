@@ -24,6 +24,7 @@ from hapcore.engine import (
     SendBytes,
 )
 
+from .store import MemoryStore
 from .stream import SocketStream
 
 __all__ = ["Machine", "Pump", "Store", "Wire"]
@@ -105,6 +106,8 @@ class Pump:
         self._nursery = nursery
         self._report = report
         self._store = store
+        #: Storing in memory needs no thread, and a virtual clock would run away while one works.
+        self._instant = isinstance(store, MemoryStore)
         self._wires: dict[ConnectionId, Wire] = {}
         self._waiting: dict[CommandId, _Answer] = {}
         self._draining = False
@@ -129,8 +132,10 @@ class Pump:
                 if (wire := self._wires.pop(output.connection, None)) is not None:
                     self._end(wire)
             elif isinstance(output, Persist | Forget):
-                self._nursery.start_soon(self._keep, output)
-                return
+                if not self._instant:
+                    self._nursery.start_soon(self._keep_in_thread, output)
+                    return
+                self._keep(output)
             else:
                 self._report(output)
         self._draining = False
@@ -160,12 +165,16 @@ class Pump:
             raise answer.reply.error
         return cast("R", answer.reply.result)
 
-    async def attend(self, stream: trio.abc.Stream, number: ConnectionId) -> None:
-        """Carry one connection until either side ends it. The stream is closed afterwards, whatever happens."""
+    def adopt(self, stream: trio.abc.Stream, number: ConnectionId) -> Wire:
+        """Connect `stream` with the engine's connection `number`; `attend()` must follow, it owns the stream then."""
         wire = self._wires[number] = Wire(stream, number)
-        receive, take = stream.receive_some, self.engine.receive_data
+        self.drain()
+        return wire
+
+    async def attend(self, wire: Wire) -> None:
+        """Carry one connection until either side ends it. The stream is closed afterwards, whatever happens."""
+        receive, take, number = wire.stream.receive_some, self.engine.receive_data, wire.number
         try:
-            self.drain()
             while data := await receive():
                 if not wire.ended:
                     take(number, bytes(data), trio.current_time())
@@ -177,9 +186,9 @@ class Pump:
         finally:
             flushing = wire.ended and wire.limit is not None
             self._lose(wire)
+            self.drain()
             if not flushing:
-                await trio.aclose_forcefully(stream)
-        self.drain()
+                await trio.aclose_forcefully(wire.stream)
 
     def _send(self, wire: Wire, data: bytes) -> None:
         rest: bytes | memoryview = data
@@ -252,14 +261,17 @@ class Pump:
         else:
             self._start_writing(wire)
 
-    async def _keep(self, effect: Persist | Forget) -> None:
-        """Carry out a storing effect, then go on draining."""
+    def _keep(self, effect: Persist | Forget) -> None:
+        if isinstance(effect, Persist):
+            self._store.persist(effect.key, effect.value)
+        else:
+            self._store.forget(effect.key)
+
+    async def _keep_in_thread(self, effect: Persist | Forget) -> None:
+        """Carry out a storing effect, cancelled or not, then go on draining."""
         with trio.CancelScope(shield=True):
             try:
-                if isinstance(effect, Persist):
-                    await trio.to_thread.run_sync(self._store.persist, effect.key, effect.value)
-                else:
-                    await trio.to_thread.run_sync(self._store.forget, effect.key)
+                await trio.to_thread.run_sync(self._keep, effect)
             except Exception as error:  # noqa: BLE001 - a store may fail in its own way; the engine knows what follows
                 _log.error("could not store %s: %s", effect.key, error)
                 self.engine.effect_failed(effect, f"{type(error).__name__}: {error}", trio.current_time())

@@ -8,7 +8,9 @@ import socket
 import trio
 from trio.abc import HalfCloseableStream
 
-__all__ = ["SocketStream", "accept", "dial", "listen"]
+from hapcore.errors import Disconnected, LocalProtocolError
+
+__all__ = ["SocketStream", "accept", "dial", "listen", "split_address"]
 
 #: Most requests and events fit; a longer message takes another turn. Small enough that malloc keeps the block.
 READ_SIZE = 16 * 1024
@@ -18,6 +20,8 @@ BACKLOG = 128
 _NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 #: Seconds to wait for room; the connections that wait are kept by the kernel meanwhile.
 _NO_ROOM_PAUSE = 0.1
+#: Seconds one address may take to answer a connection attempt; the next one may be the right one.
+CONNECT_LIMIT = 5.0
 
 
 class SocketStream(HalfCloseableStream):
@@ -145,10 +149,11 @@ def _bound(family: int, address: str, port: int, *, dual: bool = False) -> socke
 async def accept(listener: socket.socket) -> SocketStream:
     """Wait for the next connection. Raises `trio.ClosedResourceError` when the listener is closed meanwhile."""
     while True:
+        await trio.lowlevel.wait_readable(listener)
         try:
             sock, _ = listener.accept()
         except BlockingIOError:
-            await trio.lowlevel.wait_readable(listener)
+            pass
         except OSError as error:
             if listener.fileno() < 0:
                 raise trio.ClosedResourceError("this listener was closed") from error
@@ -159,7 +164,33 @@ async def accept(listener: socket.socket) -> SocketStream:
 
 
 async def dial(host: str, port: int) -> SocketStream:
-    """Connect to `host` (an IP address or a name) and `port`. Raises `OSError` when nobody answers."""
-    connected = await trio.open_tcp_stream(host, port)
-    # The descriptor changes hands: trio did the looking up and the racing of addresses, the stream above goes on.
-    return SocketStream(socket.socket(fileno=connected.socket.detach()))
+    """Connect to `host` (an IP address or a name) and `port`. Raises `Disconnected` when nobody answers within 5 s."""
+    with trio.move_on_after(CONNECT_LIMIT):
+        try:
+            connected = await trio.open_tcp_stream(host, port)
+        except OSError as error:
+            raise Disconnected(f"cannot connect to {host}, port {port}: {_cause(error)}") from error
+        # The descriptor changes hands: trio did the looking up and the racing of addresses, the stream above goes on.
+        return SocketStream(socket.socket(fileno=connected.socket.detach()))
+    raise Disconnected(f"cannot connect to {host}, port {port}: no answer within {CONNECT_LIMIT:g} s")
+
+
+def _cause(error: BaseException) -> str:
+    """The words of the operating system, from under trio's summary of all attempts."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, BaseExceptionGroup):
+        return _cause(error.exceptions[0])
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Read "192.0.2.7:51826", "lamp.local:51826" or "[2001:db8::7]:51826". Raises `LocalProtocolError`."""
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        host = ""
+    if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port[:6]) <= 0xFFFF):
+        raise LocalProtocolError(f"{text!r} is not of the form HOST:PORT", argument="address")
+    return host, int(port)

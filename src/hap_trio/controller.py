@@ -1,0 +1,227 @@
+"""The controller's side: find accessories, pair them, remember them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+
+import trio
+
+from hapcore.discovery import DiscoveredAccessory, FeatureFlags
+from hapcore.entropy import Entropy
+from hapcore.errors import Disconnected, HapError, LocalProtocolError, PeerError
+from hapcore.ip.controller import FinishPairSetup, Identify, RemovePairing, StartPairSetup, VerifyPairing
+from hapcore.pairing.items import Method
+from hapcore.pairing.records import Pairing
+from hapcore.setup_code import SetupCode
+from hapcore.state import PAIRINGS, PairedAccessory
+
+from .background import background
+from .client import Address, Client
+from .entropy import system_entropy
+from .pump import Store
+from .session import Session, open_connection
+from .store import FileStore, MemoryStore
+from .stream import dial, split_address
+
+__all__ = ["Controller", "StartedPairing", "Where", "open_controller"]
+
+#: An accessory found on the network, or "HOST:PORT".
+Where = DiscoveredAccessory | str
+
+#: Seconds to look for a paired accessory that is not where it was.
+LOOK_UP_LIMIT = 5.0
+#: Seconds to undo a pairing that could not be stored.
+UNDO_LIMIT = 10.0
+
+
+class StartedPairing:
+    """The accessory has agreed to be paired and may show its setup code now. From `Controller.start_pairing()`."""
+
+    def __init__(
+        self, session: Session, start: StartPairSetup, remember: Callable[[Pairing], Awaitable[Client]]
+    ) -> None:
+        self._session = session
+        self._start = start
+        self._remember = remember
+        self._started = True
+
+    async def finish(self, setup_code: str) -> Client:
+        """Pair with the code "XXX-XX-XXX"; the pairing is stored before this returns.
+
+        Raises `LocalProtocolError` for what is no code and `PairingRefused` for a wrong one: call again with another.
+        Cannot be cancelled half way, because once the accessory knows us we must remember it; it takes a second or so,
+        and about a minute at worst. Where the pairing cannot be stored it is removed from the accessory again.
+        """
+        code = SetupCode(setup_code, allow_trivial=True)
+        if not self._started:
+            await self._session.do(self._start)
+        self._started = False
+        with trio.CancelScope(shield=True):
+            pairing = await self._session.do(FinishPairSetup(code))
+            try:
+                client = await self._remember(pairing)
+            except Exception as error:
+                await self._undo(pairing, error)
+                raise
+        self._session.close()  # the client opens its own
+        return client
+
+    async def _undo(self, pairing: Pairing, error: Exception) -> None:
+        with trio.move_on_after(UNDO_LIMIT):
+            try:
+                await self._session.do(VerifyPairing(pairing))
+                await self._session.do(RemovePairing(pairing.controller_id.encode()))
+                return
+            except HapError:
+                pass
+        error.add_note("the accessory was paired with a key that is lost now: reset it before pairing it again")
+
+
+class Controller:
+    """A home: the accessories we are paired with, and those we could be. From `open_controller()`."""
+
+    def __init__(
+        self, nursery: trio.Nursery, store: Store, records: dict[str, PairedAccessory], entropy: Entropy
+    ) -> None:
+        self._nursery = nursery
+        self._store = store
+        self._records = records
+        self._entropy = entropy
+        self._clients: dict[str, Client] = {}
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The names of the paired accessories."""
+        return tuple(self._records)
+
+    def record(self, alias: str) -> PairedAccessory:
+        """What is stored about a paired accessory. Raises `LocalProtocolError` for an unknown alias."""
+        if alias not in self._records:
+            known = ", ".join(self._records) or "there are none yet"
+            raise LocalProtocolError(f"no pairing is called {alias!r} (known: {known})", argument="alias")
+        return self._records[alias]
+
+    def connect(self, alias: str, address: str | None = None) -> Client:
+        """The paired accessory called `alias`. It connects when it is used, and again after a connection was lost.
+
+        `address` "HOST:PORT" says where it is, for a network without mDNS. Raises `LocalProtocolError`.
+        """
+        record = self.record(alias)
+        if address is not None:
+            target = split_address(address)
+
+            async def given() -> Iterable[Address]:
+                return [target]
+
+            return Client(alias, record.pairing, self._nursery, [given], self._entropy)
+        if alias not in self._clients:
+
+            async def stored() -> Iterable[Address]:
+                now = self.record(alias)
+                return [(host, now.port) for host in now.addresses]
+
+            async def announced() -> Iterable[Address]:
+                return await self._look_up(alias)
+
+            self._clients[alias] = Client(alias, record.pairing, self._nursery, [stored, announced], self._entropy)
+        return self._clients[alias]
+
+    async def pair(self, where: Where, setup_code: str, alias: str) -> Client:
+        """Pair an accessory with the code "XXX-XX-XXX" and call it `alias` from then on.
+
+        Raises `PairingRefused` (wrong code, paired with somebody else, busy, too many attempts), `Disconnected`,
+        `LocalProtocolError` (not a code, alias in use), `StateError` or `OSError` when it cannot be stored.
+        """
+        SetupCode(setup_code, allow_trivial=True)  # a typing mistake costs none of the accessory's 100 attempts
+        async with self.start_pairing(where, alias) as started:
+            return await started.finish(setup_code)
+
+    @asynccontextmanager
+    async def start_pairing(self, where: Where, alias: str) -> AsyncIterator[StartedPairing]:
+        """The first half of pairing, for accessories that show their code only then; `finish()` is the second."""
+        if alias in self._records:
+            raise LocalProtocolError(f"there is a pairing called {alias!r} already", argument="alias")
+        start, name, targets = StartPairSetup(), "", _targets(where)
+        if isinstance(where, DiscoveredAccessory):
+            auth = FeatureFlags.COPROCESSOR in where.feature_flags
+            start = StartPairSetup(Method.PAIR_SETUP_WITH_AUTH if auth else Method.PAIR_SETUP, where.device_id)
+            name = where.name
+
+        async def remember(pairing: Pairing) -> Client:
+            addresses = [host for host, _ in targets]
+            await self._save(PairedAccessory(alias, pairing, name, addresses, port=targets[0][1]))
+            return self.connect(alias)
+
+        async with self._visit(where) as session:
+            await session.do(start)
+            yield StartedPairing(session, start, remember)
+
+    async def identify(self, where: Where) -> None:
+        """Have an accessory that nobody has paired make itself noticed. Raises `Refused` when it is paired."""
+        async with self._visit(where) as session:
+            await session.do(Identify())
+
+    async def remove(self, alias: str, *, force: bool = False) -> None:
+        """Unpair: remove our pairing from the accessory, then the record.
+
+        `force` drops the record also where the accessory cannot be reached, or does not know us any more.
+        """
+        client = self.connect(alias)
+        try:
+            await client.remove_pairing(client.pairing.controller_id.encode())
+        except PeerError:
+            if not force:
+                raise
+        await client.aclose()
+        await trio.to_thread.run_sync(self._store.forget, alias)
+        self._records.pop(alias, None)
+        self._clients.pop(alias, None)
+
+    async def _save(self, record: PairedAccessory) -> None:
+        await trio.to_thread.run_sync(self._store.persist, record.alias, record.encode())
+        self._records[record.alias] = record
+
+    @asynccontextmanager
+    async def _visit(self, where: Where) -> AsyncIterator[Session]:
+        """A connection without a session, to the first address that answers."""
+        targets = _targets(where)
+        failures: list[Disconnected] = []
+        for host, port in targets:
+            try:
+                stream = await dial(host, port)
+            except Disconnected as error:
+                failures.append(error)
+                continue
+            async with open_connection(stream, host, entropy=self._entropy) as session:
+                yield session
+            return
+        raise Disconnected("; ".join(map(str, failures)) or "the accessory announces no address")
+
+
+def _targets(where: Where) -> list[Address]:
+    if isinstance(where, str):
+        return [split_address(where)]
+    return [(host, where.port) for host in where.addresses]
+
+
+@asynccontextmanager
+async def open_controller(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    mdns: bool = True,
+    interfaces: Sequence[str] | None = None,
+    entropy: Entropy = system_entropy,
+) -> AsyncIterator[Controller]:
+    """A controller for the length of a block; all its connections are closed at the end.
+
+    `path` is the file that keeps the pairings (None: in memory only). `mdns` False never looks for anything on the
+    network; `interfaces` are the IP addresses to do so on (None: all). Raises `StateError` for a file that cannot be
+    read (it is left alone).
+    """
+    store: Store = MemoryStore() if path is None else FileStore(path, PAIRINGS)
+    table = await trio.to_thread.run_sync(store.load)
+    records = {alias: PairedAccessory.decode(alias, record) for alias, record in table.items()}
+    async with background() as nursery:
+        yield Controller(nursery, store, records, entropy)

@@ -1,0 +1,139 @@
+"""One connection to one accessory: a stream, an engine, and the tasks that wait for them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import trio
+from hapcore.model.remote import AccessoryDescription
+
+from hapcore.engine import Command, ConnectionId, Output
+from hapcore.entropy import Entropy
+from hapcore.errors import Disconnected, HapError, Refused
+from hapcore.ids import CharacteristicId
+from hapcore.ip.controller import CharacteristicChanged, Close, Connection, SessionClosed, Subscribe, Unsubscribe
+from hapcore.ip.controller.connection import REQUEST_TIMEOUT
+
+from .background import background
+from .entropy import system_entropy
+from .feed import Feed
+from .pump import Pump
+from .store import MemoryStore
+
+__all__ = ["Session", "open_connection"]
+
+R = TypeVar("R")
+
+
+class _Numbered:
+    """The engine of one connection, in the words of engines with several."""
+
+    def __init__(self, engine: Connection) -> None:
+        self._engine = engine
+        self.poll = engine.poll
+        self.submit = engine.submit
+        self.next_timeout = engine.next_timeout
+        self.handle_timeout = engine.handle_timeout
+        self.effect_failed = engine.effect_failed
+
+    def receive_data(self, connection: ConnectionId, data: bytes, now: float) -> None:  # noqa: ARG002
+        self._engine.receive_data(data, now)
+
+    def receive_eof(self, connection: ConnectionId, now: float) -> None:  # noqa: ARG002
+        self._engine.receive_eof(now)
+
+    def pause_sending(self, connection: ConnectionId, now: float) -> None:
+        """One request at a time: there is nothing to hold back."""
+
+    def resume_sending(self, connection: ConnectionId, now: float) -> None:
+        """There was nothing held back."""
+
+
+class Session:
+    """A connection to an accessory, from `open_connection()`. Commands of `hapcore.ip.controller` go into `do()`."""
+
+    def __init__(self, stream: trio.abc.Stream, engine: Connection, nursery: trio.Nursery) -> None:
+        self.closed = False
+        self.ended = trio.Event()
+        #: Why it is closed; None as long as it is open, and when we closed it.
+        self.reason: HapError | None = None
+        self._feeds: dict[Feed[CharacteristicChanged], frozenset[CharacteristicId]] = {}
+        self._pump = Pump(_Numbered(engine), nursery, self._report, MemoryStore())
+        self._wire = self._pump.adopt(stream, ConnectionId(0))
+
+    async def do(self, command: Command[R]) -> R:
+        """Submit a command and wait for its result. Raises the `HapError` it failed with.
+
+        Cancelling the wait drops the interest in the result only: the request goes on, the connection stays usable.
+        """
+        if self.closed:
+            raise Disconnected("the connection is closed") from self.reason
+        return await self._pump.do(command)
+
+    @asynccontextmanager
+    async def subscribe(self, ids: Iterable[tuple[int, int]]) -> AsyncIterator[Feed[CharacteristicChanged]]:
+        """Subscribe for the length of a block: `async with session.subscribe(ids) as changes: async for change ...`.
+
+        Iterating raises `Disconnected` (or what broke the connection) when it ends. Raises `Refused` when the accessory
+        refuses one of the ids.
+        """
+        wanted = frozenset(CharacteristicId(*one) for one in ids)
+        feed = Feed[CharacteristicChanged]()
+        self._feeds[feed] = wanted
+        try:
+            for one, status in (await self.do(Subscribe(tuple(sorted(wanted))))).items():
+                if status:
+                    raise Refused(f"no events of {one}: {getattr(status, 'text', status)}", hap_status=status)
+            yield feed
+        finally:
+            del self._feeds[feed]
+            feed.close()
+            unwanted = wanted.difference(*self._feeds.values())
+            if unwanted and not self.closed:
+                self._pump.post(Unsubscribe(tuple(sorted(unwanted))))
+
+    def close(self) -> None:
+        """End the connection; whoever waits for a command gets `Disconnected`. Harmless when it is closed."""
+        if not self.closed:
+            self._pump.post(Close())
+
+    async def run(self) -> None:
+        """Carry the connection until it ends. `open_connection()` does this."""
+        await self._pump.attend(self._wire)
+
+    def _report(self, event: Output) -> None:
+        if isinstance(event, CharacteristicChanged):
+            for feed, wanted in self._feeds.items():
+                if event.id in wanted:
+                    feed.put(event)
+        elif isinstance(event, SessionClosed):
+            self.closed, self.reason = True, event.reason
+            self.ended.set()
+            for feed in self._feeds:
+                feed.close(event.reason)
+
+
+@asynccontextmanager
+async def open_connection(
+    stream: trio.abc.Stream,
+    host: str = "localhost",
+    *,
+    entropy: Entropy = system_entropy,
+    database: Iterable[AccessoryDescription] = (),
+    request_timeout: float = REQUEST_TIMEOUT,
+) -> AsyncIterator[Session]:
+    """Speak HAP as a controller over any byte stream; it is closed at the end of the block.
+
+    `host` is what the Host header says, `database` what was read from the accessory before; `request_timeout` is in
+    seconds.
+    """
+    engine = Connection(host, entropy=entropy, database=database, request_timeout=request_timeout)
+    async with background() as nursery:
+        session = Session(stream, engine, nursery)
+        nursery.start_soon(session.run)
+        try:
+            yield session
+        finally:
+            session.close()
