@@ -14,7 +14,7 @@ from hapcore.errors import LocalProtocolError, Refused, RemoteProtocolError
 from hapcore.ids import CharacteristicId, HapStatus
 from hapcore.ip.controller import requests
 from hapcore.ip.controller.commands import GetAccessories, Identify, Read, Subscribe, Unsubscribe, Write
-from hapcore.ip.controller.handshakes import Procedure
+from hapcore.ip.controller.handshakes import Errand, Procedure
 from hapcore.ip.controller.reading import (
     NOT_AUTHORISED,
     json_body,
@@ -51,7 +51,7 @@ def get_accessories(session: Session, _: GetAccessories) -> Procedure:
     return run()
 
 
-def _learn(session: Session) -> Procedure:
+def _learn(session: Session) -> Errand:
     answer = yield requests.accessories(session.host)
     if not 200 <= answer.status < 300:
         raise refused("GET /accessories", answer)
@@ -59,7 +59,6 @@ def _learn(session: Session) -> Procedure:
     if not accessories:
         raise RemoteProtocolError("accessories in the answer to GET /accessories", "none")
     session.learn(accessories)
-    return None
 
 
 def identify(session: Session, command: Identify) -> Procedure:
@@ -67,7 +66,7 @@ def identify(session: Session, command: Identify) -> Procedure:
     if command.aid < 1:
         raise LocalProtocolError("is 1 or more", argument="aid")
 
-    def run() -> Procedure:
+    def run() -> Errand:
         if session.own_id is None:
             answer = yield requests.identify(session.host)
             if not 200 <= answer.status < 300:

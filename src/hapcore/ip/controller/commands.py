@@ -33,7 +33,11 @@ __all__ = [
 
 
 def _ids(ids: Iterable[tuple[int, int]]) -> tuple[CharacteristicId, ...]:
-    return tuple(one if type(one) is CharacteristicId else CharacteristicId(*one) for one in ids)
+    return tuple(one if type(one) is CharacteristicId else _id(one) for one in ids)
+
+
+def _id(one: tuple[int, int]) -> CharacteristicId:
+    return CharacteristicId(*one)
 
 
 def _size(data: bytes | None) -> str:
@@ -116,7 +120,7 @@ class CharacteristicWrite:
     write on, `response` asks for the value a characteristic answers a write with.
     """
 
-    id: CharacteristicId = field(converter=lambda one: CharacteristicId(*one))
+    id: CharacteristicId = field(converter=_id)
     value: Value
     auth_data: bytes | None = field(default=None, repr=_size)
     remote: bool = False

@@ -132,7 +132,7 @@ class Connection(Engine):
         row = _PROCEDURES.get(type(command))
         if row is None:
             raise LocalProtocolError(f"{type(command).__name__} is not for this engine", argument="command")
-        if self._state is State.CLOSED:
+        if self._closed():
             number = self._next_command()
             self._emit(Failed(number, Disconnected("the connection is closed")))
             return number
@@ -148,8 +148,6 @@ class Connection(Engine):
         self._planned = transition.done
         if self._job is None:
             self._start(job)
-            if self._waiting or self._job is None:
-                self._start_waiting()
         else:
             self._waiting.append(job)
         return number
@@ -157,7 +155,7 @@ class Connection(Engine):
     def receive_data(self, data: bytes | memoryview, now: float) -> None:
         """Bytes from the accessory, in any portions."""
         self._advance(now)
-        if self._state is State.CLOSED:
+        if self._closed():
             return
         fault: FrameError | None = None
         if self._opener is not None:
@@ -168,13 +166,13 @@ class Connection(Engine):
                 data, fault = error.plaintext, error
         if data:
             self._read(data)
-        if fault is not None and self._state is not State.CLOSED:
+        if fault is not None and not self._closed():
             self._desynchronised(fault)
 
     def receive_eof(self, now: float) -> None:
         """The accessory closed the connection, or it broke."""
         self._advance(now)
-        if self._state is State.CLOSED:
+        if self._closed():
             return
         what = f" before it answered {self._asked}" if self._job is not None else ""
         try:
@@ -200,11 +198,11 @@ class Connection(Engine):
         try:
             reader.feed(data)
             while (response := reader.next()) is not None:
-                plain = self._opener is None
+                plain = not self._secured()
                 self._take(response)
-                if self._state is State.CLOSED:
+                if self._closed():
                     return
-                if plain and self._opener is not None:
+                if plain and self._secured():
                     # The byte after M4 is the first of a frame, also if it came together with M4 (HAP 5.2). The rest
                     # is all of this portion: had M4 ended in an earlier one, it had been taken then.
                     self._reader = ResponseReader()
@@ -221,7 +219,7 @@ class Connection(Engine):
         else:
             self._deadline = None
             self._resume(self._job, response)
-            if self._waiting and self._job is None:
+            if self._waiting:
                 self._start_waiting()
 
     def _event(self, response: Response) -> None:
@@ -301,9 +299,15 @@ class Connection(Engine):
         self._waiting = kept
         self._planned = state
 
+    def _secured(self) -> bool:
+        return self._opener is not None
+
+    def _closed(self) -> bool:
+        return self._state is State.CLOSED
+
     def _close(self) -> CommandId:
         number = self._next_command()
-        if self._state is not State.CLOSED:
+        if not self._closed():
             self._end(None)
         self._emit(Done(number))
         return number

@@ -26,10 +26,12 @@ from hapcore.pairing.pairings import decode_done, decode_list, encode_add, encod
 from hapcore.pairing.setup import PairSetupController
 from hapcore.pairing.verify import PairVerifyController
 
-__all__ = ["Procedure", "add_pairing", "finish_setup", "list_pairings", "remove_pairing", "start_setup", "verify"]
+__all__ = ["Errand", "Procedure", "add_pairing", "finish_setup", "list_pairings", "remove_pairing", "start_setup", "verify"]
 
 #: One command on its way: yields requests, is sent answers, returns the result, raises a `HapError`.
 Procedure: TypeAlias = Generator[Outgoing, Response, object]
+#: A command that is done or fails, without a result.
+Errand: TypeAlias = Generator[Outgoing, Response, None]
 
 _SETUP: Final = "/pair-setup"
 _VERIFY: Final = "/pair-verify"
@@ -39,7 +41,7 @@ _PAIRINGS: Final = "/pairings"
 def start_setup(session: Session, command: StartPairSetup) -> Procedure:
     """M1 and M2."""
 
-    def run() -> Procedure:
+    def run() -> Errand:
         session.setup = None
         machine = PairSetupController(
             session.entropy, method=command.method, identity=command.identity, expected_id=command.expected_id
@@ -72,7 +74,7 @@ def finish_setup(session: Session, command: FinishPairSetup) -> Procedure:
 def verify(session: Session, command: VerifyPairing) -> Procedure:
     """M1 to M4; leaves the keys in the session."""
 
-    def run() -> Procedure:
+    def run() -> Errand:
         machine = PairVerifyController(command.pairing, session.entropy)
         answer = yield pairing_message(session.host, _VERIFY, machine.m1(), slow=True)
         m3 = machine.m3(pairing_body("pair-verify", answer, 2))
@@ -97,7 +99,7 @@ def add_pairing(session: Session, command: AddPairing) -> Procedure:
     """One request."""
     message = encode_add(command.identifier, command.ltpk, command.admin)
 
-    def run() -> Procedure:
+    def run() -> Errand:
         answer = yield pairing_message(session.host, _PAIRINGS, message, slow=False)
         decode_done(pairing_body("adding a pairing", answer, 2))
 
@@ -108,7 +110,7 @@ def remove_pairing(session: Session, command: RemovePairing) -> Procedure:
     """One request; the connection ends with it if it was our own pairing."""
     message = encode_remove(command.identifier)
 
-    def run() -> Procedure:
+    def run() -> Errand:
         answer = yield pairing_message(session.host, _PAIRINGS, message, slow=False)
         decode_done(pairing_body("removing a pairing", answer, 2))
         session.finished = command.identifier == session.own_id

@@ -44,6 +44,8 @@ _SUCCESS: Final = HapStatus.SUCCESS
 #: What a characteristic gets that an answer does not mention.
 _UNMENTIONED: Final = HapStatus.UNABLE_TO_COMMUNICATE
 
+_MISSING: Final = ReadResult(None, _UNMENTIONED)
+
 _Entry = dict[str, JsonValue]
 
 
@@ -171,7 +173,7 @@ def read_results(
     """Results of a GET /characteristics, one for each id asked for. Raises `Refused`, `RemoteProtocolError`."""
     entries, top = _entries("GET /characteristics", response)
     found: dict[CharacteristicId, ReadResult] = {}
-    missing = ReadResult(None, top or _UNMENTIONED)
+    missing = ReadResult(None, top) if top else _MISSING
     wanted = dict.fromkeys(ids, missing)
     for entry in entries:
         one = _id(entry)

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from hapcore.codec import json
 from hapcore.codec.http import write_request
 from hapcore.errors import LocalProtocolError, ValueRefused
-from hapcore.ids import CharacteristicId, Value
+from hapcore.ids import CharacteristicId
 from hapcore.model.metadata import Metadata
 from hapcore.model.values import for_write
 
@@ -141,7 +141,7 @@ def events_body(ids: Iterable[CharacteristicId], *, enable: bool) -> list[bytes]
     return [b'{"aid":%d,"iid":%d,"ev":%b}' % (aid, iid, word) for aid, iid in ids]
 
 
-def value_text(meta: Metadata | None, value: Value) -> bytes:
+def value_text(meta: Metadata | None, value: object) -> bytes:
     """JSON text of a value to write: booleans as 1 and 0, floats with a point, bytes as base64 (HAP 8.8).
 
     With metadata the value is checked and rounded to its grid. Raises `ValueRefused`.
