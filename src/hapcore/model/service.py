@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Generic, TypeVar, cast, overload
+from typing import Generic, TypeAlias, TypeVar, cast, overload
 
 from attrs import frozen
 
@@ -12,9 +12,12 @@ from hapcore.ids import Value
 from hapcore.model.characteristic import AnyCharacteristic, Characteristic, CharacteristicType
 from hapcore.model.uuid import PAIRING, short_uuid
 
-__all__ = ["Has", "Service", "ServiceType"]
+__all__ = ["Given", "Has", "Service", "ServiceType"]
 
 T = TypeVar("T")
+
+#: What a typed service takes for a characteristic: its first value, or a characteristic with limits of its own.
+Given: TypeAlias = T | Characteristic[T]
 
 
 @frozen

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from math import floor, isfinite
 from struct import Struct
 
-from hapcore.codec import json
+from hapcore.codec import json, tlv8
 from hapcore.errors import ValueRefused
 from hapcore.ids import Value
 from hapcore.model.metadata import DATA_LENGTH, STRING_LENGTH, Format, Metadata, Permission, Unit
@@ -139,6 +139,15 @@ def _bytes_from_wire(meta: Metadata, value: object) -> bytes:
     return _bytes(meta, data)
 
 
+def _tlv8_from_wire(meta: Metadata, value: object) -> bytes:
+    data = _bytes_from_wire(meta, value)
+    try:
+        tlv8.decode(data)
+    except tlv8.TlvError as error:
+        raise ValueRefused(f"wanted TLV8: {error}") from None
+    return data
+
+
 _FROM_WIRE: dict[Format, Callable[[Metadata, object], Value]] = {
     Format.BOOL: _bool_from_wire,
     Format.UINT8: _whole_from_wire,
@@ -148,7 +157,7 @@ _FROM_WIRE: dict[Format, Callable[[Metadata, object], Value]] = {
     Format.INT: _whole_from_wire,
     Format.FLOAT: _real_from_wire,
     Format.STRING: _text_from_wire,
-    Format.TLV8: _bytes_from_wire,
+    Format.TLV8: _tlv8_from_wire,
     Format.DATA: _bytes_from_wire,
 }
 
@@ -158,7 +167,7 @@ def from_wire(meta: Metadata, value: object) -> Value:
 
     true and false count as 1 and 0 for numbers, whole numbers are fine for floats, 1.0 is no whole number; a float up
     to a tenth of a step beside the grid is moved onto it; a string ends at its first NUL; data and tlv8 are padded
-    base64. Raises `ValueRefused` for everything else, null included.
+    base64, tlv8 well-formed inside. Raises `ValueRefused` for everything else, null included.
     """
     return _FROM_WIRE[meta.format](meta, value)
 
