@@ -257,8 +257,8 @@ def read_h11_body(oracle: h11.Connection) -> bytes:
 
 def test_the_exact_form_of_requests() -> None:
     assert write_request("GET", "/accessories", "127.0.0.1") == b"GET /accessories HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-    assert write_request("PUT", "/characteristics", "::1", "application/hap+json", b"{}") == (
-        b"PUT /characteristics HTTP/1.1\r\nHost: ::1\r\nContent-Length: 2\r\nContent-Type: application/hap+json\r\n\r\n{}"
+    assert write_request("PUT", "/prepare", "::1", "application/hap+json", b"{}") == (
+        b"PUT /prepare HTTP/1.1\r\nHost: ::1\r\nContent-Length: 2\r\nContent-Type: application/hap+json\r\n\r\n{}"
     )
     assert write_request("POST", "/identify", "h", None, b"") == (
         b"POST /identify HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"

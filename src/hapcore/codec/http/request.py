@@ -29,6 +29,8 @@ _TARGET = r"[A-Za-z0-9%\-._~:/?#\[\]@!$&'()*+,;=]+"
 # Apple's reader looks at the letters of the version only, never at its number.
 _REQUEST_LINE = re.compile(rf"({_METHOD})[ \t]+({_TARGET})[ \t]+[HTP/.0-9]+")
 _REQUEST_LINE_SO_FAR = re.compile(rf"(?:{_METHOD}(?:[ \t]+(?:{_TARGET}(?:[ \t]+(?:[HTP/.0-9]+\r?)?)?)?)?)?")
+# So much of an incomplete request line is looked at, each time more of it comes.
+_EARLY = 1024
 _DIGITS = re.compile(r"[0-9]+")
 _BAD_LINE = "malformed request line"
 # More digits than any length that could be accepted: refused by their number alone, whatever their value.
@@ -164,7 +166,7 @@ class RequestReader:
             elif not _REQUEST_LINE.fullmatch(line):
                 raise HttpError(_BAD_LINE)
             start = self._line_start = end + 1
-        if not start and not _REQUEST_LINE_SO_FAR.fullmatch(data[:known].decode("latin-1")):
+        if not start and not _REQUEST_LINE_SO_FAR.fullmatch(data[: min(known, _EARLY)].decode("latin-1")):
             raise HttpError(_BAD_LINE)
         if len(data) >= self._max_head:
             raise HttpError("head too large")

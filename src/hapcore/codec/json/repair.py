@@ -66,4 +66,5 @@ def repair(text: str) -> str:
             out.append(",")
             comma = False
         out.append(part)
-    return "".join(out)
+    # Not joined without anything: two numbers side by side must not become one.
+    return " ".join(out)
