@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from controller_peer import (
+from tests.core.controller_peer import (
     CONTROLLER_ID,
     PAIRING,
     TLV,

@@ -6,7 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from controller_peer import DATABASE, PAIRING, TLV, Accessory, Link, answer, entropy, event, knowing, verified
+from tests.core.controller_peer import (
+    DATABASE,
+    PAIRING,
+    TLV,
+    Accessory,
+    Link,
+    answer,
+    entropy,
+    event,
+    knowing,
+    verified,
+)
 
 from hapcore.errors import PairingRefused, Refused
 from hapcore.ids import CharacteristicId, HapStatus

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from controller_peer import (
+from tests.core.controller_peer import (
     ACCESSORY_ID,
     DATABASE,
     PAIRING,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from controller_peer import PAIRING, Accessory, Link, answer, entropy, verified
+from tests.core.controller_peer import PAIRING, Accessory, Link, answer, entropy, verified
 
 from hapcore.codec import tlv8
 from hapcore.codec.http import write_response
@@ -113,6 +113,7 @@ def test_the_code_may_take_its_time() -> None:
     assert link.engine.state is State.CODE_WANTED
     link.accessory.receive = lambda _: answer(204)  # type: ignore[method-assign]
     assert link.ask(Identify()) is None
+    link.accessory.receive = lambda _: b""  # type: ignore[method-assign]
     link.do(FinishPairSetup(SetupCode("031-45-154")))
     assert link.engine.state is State.SETUP_FINISHING
     assert link.engine.next_timeout() == 3630.0

@@ -26,7 +26,16 @@ from hapcore.pairing.pairings import decode_done, decode_list, encode_add, encod
 from hapcore.pairing.setup import PairSetupController
 from hapcore.pairing.verify import PairVerifyController
 
-__all__ = ["Errand", "Procedure", "add_pairing", "finish_setup", "list_pairings", "remove_pairing", "start_setup", "verify"]
+__all__ = [
+    "Errand",
+    "Procedure",
+    "add_pairing",
+    "finish_setup",
+    "list_pairings",
+    "remove_pairing",
+    "start_setup",
+    "verify",
+]
 
 #: One command on its way: yields requests, is sent answers, returns the result, raises a `HapError`.
 Procedure: TypeAlias = Generator[Outgoing, Response, object]

@@ -10,21 +10,17 @@ from hapcore.entropy import Entropy
 from hapcore.errors import LocalProtocolError
 from hapcore.ids import CharacteristicId
 from hapcore.ip.controller.requests import host_header
+from hapcore.model.information import IDENTIFY
 from hapcore.model.metadata import Metadata, Permission
 from hapcore.model.remote import AccessoryDescription, CharacteristicDescription
+from hapcore.model.uuid import IMMEDIATE
 from hapcore.pairing.setup import PairSetupController
 from hapcore.pairing.verify import VerifiedKeys
 
-__all__ = ["CONNECTION", "IDENTIFY", "Session"]
+__all__ = ["CONNECTION", "Session"]
 
 #: A controller engine has one connection.
 CONNECTION: Final = ConnectionId(0)
-
-#: Types of characteristics the engine itself must know.
-IDENTIFY: Final = "00000014-0000-1000-8000-0026BB765291"
-_PROGRAMMABLE_SWITCH_EVENT: Final = "00000073-0000-1000-8000-0026BB765291"
-_BUTTON_EVENT: Final = "00000126-0000-1000-8000-0026BB765291"
-_PRESSES: Final = frozenset({_PROGRAMMABLE_SWITCH_EVENT, _BUTTON_EVENT})
 
 
 class Session:
@@ -57,7 +53,7 @@ class Session:
             for service in accessory.services
             for one in service.characteristics
         }
-        self.presses = frozenset(key for key, one in self.characteristics.items() if one.type in _PRESSES)
+        self.presses = frozenset(key for key, one in self.characteristics.items() if one.type in IMMEDIATE)
 
     def metadata(self, one: tuple[int, int]) -> Metadata | None:
         """The metadata of a characteristic, if the database knows it."""
@@ -75,6 +71,6 @@ class Session:
             if accessory.aid == aid:
                 for service in accessory.services:
                     for one in service.characteristics:
-                        if one.type == IDENTIFY:
+                        if one.type == IDENTIFY.uuid:
                             return CharacteristicId(aid, one.iid)
         raise LocalProtocolError(f"accessory {aid} has no Identify characteristic", argument="aid")
