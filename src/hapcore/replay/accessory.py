@@ -46,11 +46,13 @@ def play_accessory(
     database: Database,
     *,
     application: Callable[[Database], Application] = Application,
-    category: int = 5,
     cut: Cut = whole,
 ) -> Outcome:
-    """Play all scenes to a fresh accessory with this database. `cut` says how the bytes are handed over."""
-    return AccessoryPlayer(script, database, application=application(database), category=category, cut=cut).play()
+    """Play all scenes to a fresh accessory with this database.
+
+    `application` makes the one behind it; `cut` says how the bytes are handed over.
+    """
+    return AccessoryPlayer(script, database, application=application(database), cut=cut).play()
 
 
 class _Link:
@@ -59,6 +61,7 @@ class _Link:
     def __init__(self, track: Track, connection: ConnectionId) -> None:
         self.track = track
         self.opener = opener_of(track)
+        self.answers = _answers(track)
         self.reopen(connection)
 
     def reopen(self, connection: ConnectionId) -> None:
@@ -76,10 +79,10 @@ class _Link:
 
 
 class AccessoryPlayer:
-    """One replay; `play` does it once. `announced` and `stored` can be looked at afterwards."""
+    """One replay; `play` does it once."""
 
     def __init__(
-        self, script: Script, database: Database, *, application: Application, category: int = 5, cut: Cut = whole
+        self, script: Script, database: Database, *, application: Application, cut: Cut = whole
     ) -> None:
         self._script = script
         self._database = database
@@ -90,7 +93,7 @@ class AccessoryPlayer:
         self._draws = Draws(script, verifier)
         self._config = Config(
             name="Replay",
-            category=category,
+            category=int(script.announced[0].get("ci", "1")) if script.announced else 1,
             setup_code=SetupCode.parse(accessory.setup_code),
             setup_id=accessory.setup_id or "RPLY",
         )
@@ -100,6 +103,7 @@ class AccessoryPlayer:
         #: TXT records in the order they were announced, repetitions left out.
         self.announced: list[Mapping[str, str]] = []
         self._links: dict[int, _Link] = {}
+        self._sent: dict[ConnectionId, bytearray] = {}
         self._differences: list[Difference] = []
         self._compared = 0
         self._scene = Scene("", "", ())
@@ -111,7 +115,8 @@ class AccessoryPlayer:
         """Play everything."""
         for scene in self._script.scenes:
             self._play_scene(scene)
-        return Outcome(tuple(self._differences), self._compared)
+        sent = tuple(bytes(data) for data in self._sent.values())
+        return Outcome(tuple(self._differences), self._compared, 0, sent, tuple(self.announced))
 
     def _start(self) -> Server:
         self._server = Server(self._database, config=self._config, state=self.stored, entropy=self._draws)
@@ -139,6 +144,7 @@ class AccessoryPlayer:
                 self._differ(link, "a message too much", None, message)
             if not link.closed:
                 self._server.receive_eof(link.connection, self._now)
+        self._links = {}
         self._pump()
 
     def _play_step(self, link: _Link, index: int, step: Step) -> None:
@@ -152,7 +158,8 @@ class AccessoryPlayer:
             case Silence():
                 self._silence(link)
             case Closed():
-                self._advance(step.t + _SLACK)
+                if not link.closed:
+                    self._advance(step.t + _SLACK)
                 if not link.closed and not link.broken:
                     self._differ(link, "the connection should be closed", None, None)
                 self._hang_up(link)
@@ -164,7 +171,7 @@ class AccessoryPlayer:
                 self._pump()
 
     def _feed(self, link: _Link, index: int, step: Feed) -> None:
-        answer = _answer_after(link.track, index)
+        answer = link.answers.get(index)
         link.cause = step.requests[-1] if step.requests else None
         self._draws.prepare(answer)
         if answer is not None and answer.state == 2 and link.cause is not None and link.cause.path == "/pair-setup":
@@ -209,17 +216,18 @@ class AccessoryPlayer:
             self._differ(link, found, message, got)
 
     def _expect_event(self, link: _Link, message: Message) -> None:
+        if any(each.event for each in link.received):
+            return
         due = self._server.next_timeout()
         pending = due is not None and due <= self._now + _SLACK
-        if not any(each.event for each in link.received):
-            if not pending or self._application.before_event(message):
-                self._set_from_inside(link, self._application.before_event(message))
-            self._advance(self._now + _SLACK)
+        changes = self._application.before_event(message)
+        self._set_from_inside(link, changes if changes or pending else self._application.presses(message))
+        self._advance(self._now + _SLACK)
 
     def _silence(self, link: _Link) -> None:
+        # They stay where they are: perhaps they only came early.
         for message in link.received:
             self._differ(link, "a message where none came", None, message)
-        link.received.clear()
         if link.closed and not link.broken:
             self._differ(link, "the connection is closed, in the recording it stayed open", None, None)
             link.broken = True
@@ -255,6 +263,7 @@ class AccessoryPlayer:
     def _carry_out(self, output: Output) -> None:
         match output:
             case SendBytes(connection, data):
+                self._sent.setdefault(connection, bytearray()).extend(data)
                 for link in self._links.values():
                     if link.connection == connection and not link.broken:
                         try:
@@ -307,11 +316,19 @@ class AccessoryPlayer:
         )
 
 
-def _answer_after(track: Track, index: int) -> Message | None:
-    """The recorded answer to what is fed at this step."""
-    for step in track.steps[index + 1 :]:
-        if isinstance(step, Expect) and not step.message.event:
-            return step.message
-        if isinstance(step, Feed | Reopen):
-            return None
-    return None
+def _answers(track: Track) -> dict[int, Message]:
+    """The recorded answer to what is fed at each step; requests may follow each other without waiting."""
+    found: dict[int, Message] = {}
+    waiting: deque[int] = deque()
+    last: int | None = None
+    for index, step in enumerate(track.steps):
+        if isinstance(step, Feed):
+            last = index
+            waiting += [index] * len(step.requests)
+        elif isinstance(step, Reopen):
+            waiting.clear()
+        elif isinstance(step, Expect) and not step.message.event:
+            asked = waiting.popleft() if waiting else last
+            if asked is not None:
+                found.setdefault(asked, step.message)
+    return found

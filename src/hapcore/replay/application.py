@@ -39,10 +39,11 @@ def identifier_of(entry: Mapping[str, JsonValue]) -> CharacteristicId | None:
 class Application:
     """Concludes and plays what the recorded application did. Subclass it to play one that is known better.
 
-    `handled` are the characteristics whose writes it decides about.
+    `handled` are the characteristics whose writes it decides about, `answered` those whose reads it answers.
     """
 
     handled: frozenset[CharacteristicId] = frozenset()
+    answered: frozenset[CharacteristicId] = frozenset()
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -55,10 +56,7 @@ class Application:
         self._known: dict[CharacteristicId, JsonValue] = {}
         self._written: dict[CharacteristicId, JsonValue] = {}
         self._statuses: dict[CharacteristicId, HapStatus] = {}
-        for id in self.handled:
-            characteristic = database.find(*id)
-            if characteristic is not None:
-                characteristic.write_handled = True
+        self._reset()
 
     def write(self, write: CharacteristicWrite) -> HapStatus:
         """What the write handler says; by default what the recorded answer says."""
@@ -77,12 +75,7 @@ class Application:
 
     def before(self, request: Message, answer: Message | None) -> dict[CharacteristicId, Value]:
         """Get ready for a request that was answered so; the result is what must be set from inside before."""
-        self._statuses.clear()
-        for id, (read_handled, write_handled) in self._asked_by_design.items():
-            characteristic = self.database.find(*id)
-            if characteristic is not None:
-                characteristic.read_handled = read_handled
-                characteristic.write_handled = write_handled or id in self.handled
+        self._reset()
         if answer is None:
             return {}
         if request.method == "PUT" and request.path == "/characteristics":
@@ -90,9 +83,29 @@ class Application:
             return {}
         return self._conclude(values_of(answer)) if request.method == "GET" else {}
 
+    def _reset(self) -> None:
+        """Only what is known beforehand: the recorded answer may add to it."""
+        self._statuses.clear()
+        for id, (read_handled, write_handled) in self._asked_by_design.items():
+            characteristic = self.database.find(*id)
+            if characteristic is not None:
+                characteristic.read_handled = read_handled or id in self.answered
+                # Only an application can judge additional authorization data.
+                characteristic.write_handled = write_handled or id in self.handled or characteristic.authorized
+
     def before_event(self, event: Message) -> dict[CharacteristicId, Value]:
         """What must have been set from inside so that this event came."""
         return self._conclude(values_of(event))
+
+    def presses(self, event: Message) -> dict[CharacteristicId, Value]:
+        """The buttons that were pressed so that this event came, though their values may not have changed."""
+        found: dict[CharacteristicId, Value] = {}
+        for entry in values_of(event):
+            id = identifier_of(entry)
+            characteristic = self.database.find(*id) if id is not None else None
+            if id is not None and characteristic is not None and characteristic.immediate and "value" in entry:
+                found[id] = _value(characteristic, entry["value"])
+        return found
 
     def _note_writes(self, request: Message, answer: Message) -> None:
         statuses: dict[CharacteristicId, int] = {}
@@ -132,7 +145,7 @@ class Application:
                     characteristic.read_handled = True
             elif "value" in entry and not (characteristic.control_point and entry["value"] == ""):
                 value = entry["value"]
-                if not self._explained(characteristic, value):
+                if id not in self.answered and not self._explained(characteristic, value):
                     changes[id] = _value(characteristic, value)
                 self._known[id] = value
                 self._written.pop(id, None)

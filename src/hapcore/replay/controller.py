@@ -84,12 +84,13 @@ class _Player:
         self._differences: list[Difference] = []
         self._compared = 0
         self._skipped = 0
+        self._sent: list[bytes] = []
 
     def play(self) -> Outcome:
         for scene in self._script.scenes:
             for track in scene.tracks:
                 _TrackPlayer(self, scene, track).play()
-        return Outcome(tuple(self._differences), self._compared, self._skipped)
+        return Outcome(tuple(self._differences), self._compared, self._skipped, tuple(self._sent))
 
     @property
     def script(self) -> Script:
@@ -102,6 +103,9 @@ class _Player:
     @property
     def padding(self) -> Padding | None:
         return self._padding
+
+    def sent(self, data: bytes) -> None:
+        self._sent.append(data)
 
     def alike(self) -> None:
         self._compared += 1
@@ -323,6 +327,7 @@ class _TrackPlayer:
         while (output := self._engine.poll()) is not None:
             match output:
                 case SendBytes(_, data):
+                    self._player.sent(data)
                     self._outbox += self._sent.feed(self._own.open(data) if self._own is not None else data)
                 case CloseConnection():
                     self._closed = True

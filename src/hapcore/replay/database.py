@@ -12,6 +12,7 @@ from hapcore.ids import Value
 from hapcore.model.accessory import Accessory
 from hapcore.model.characteristic import AnyCharacteristic, Characteristic, CharacteristicType
 from hapcore.model.database import Database
+from hapcore.model.information import FIRMWARE_REVISION, IDENTIFY, MANUFACTURER, MODEL, NAME, SERIAL_NUMBER
 from hapcore.model.metadata import Format, Metadata, Permission, Unit
 from hapcore.model.service import Service, ServiceType
 from hapcore.model.uuid import ACCESSORY_INFORMATION, normalise_uuid
@@ -52,7 +53,9 @@ def database_from_json(body: JsonValue) -> Database:
         for service, linked in links.values():
             service.linked += [links[iid][0] for iid in linked if isinstance(iid, int) and iid in links]
         aid = _number(entry, "aid")
-        accessories.append(Accessory(f"Accessory {aid}", services=services, aid=aid, key=str(aid)))
+        accessory = Accessory(f"Accessory {aid}", services=services, aid=aid, key=str(aid))
+        _complete(accessory)
+        accessories.append(accessory)
     # The one with the id 1 is the head, wherever it stands in the answer.
     accessories.sort(key=lambda one: one.fixed_aid != 1)
     shown = [(each, each.value) for accessory in accessories for each in _information(accessory)]
@@ -90,6 +93,15 @@ def recorded_database(script: Script) -> Database:
                     if type(aid) is int and type(iid) is int and "value" in entry:
                         seen.setdefault((aid, iid), entry["value"])
     return _guessed(seen)
+
+
+def _complete(accessory: Accessory) -> None:
+    """Add what Accessory Information must have and the recorded one has not, under numbers of its own."""
+    for offset, kind in enumerate((IDENTIFY, MANUFACTURER, MODEL, NAME, SERIAL_NUMBER, FIRMWARE_REVISION)):
+        if accessory.find(kind) is None:
+            text = None if kind is IDENTIFY else _ACCEPTABLE
+            missing: AnyCharacteristic = Characteristic(kind, text, iid=_FIRST_FREE + offset)
+            accessory.information.add(missing)
 
 
 def _information(accessory: Accessory) -> list[AnyCharacteristic]:

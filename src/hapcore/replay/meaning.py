@@ -21,6 +21,7 @@ __all__ = ["Opener", "difference", "json_difference", "same_value", "show", "tlv
 
 #: Opens the EncryptedData of a pairing message, None where it cannot.
 Opener: TypeAlias = Callable[[bytes], bytes | None]
+Items: TypeAlias = list[tuple[int, bytes]]
 
 _ITEMS = {
     0x00: "Method",
@@ -39,6 +40,9 @@ _ITEMS = {
     0x13: "Flags",
     0xFF: "Separator",
 }
+_STATE, _SEPARATOR = 0x06, 0xFF
+#: Added to the types of items that were sealed.
+_INNER = 0x100
 _SRP_KEY = 64  # public keys longer than this are SRP's, which are numbers
 _SHOWN = 1500  # characters of a body shown to a person
 
@@ -90,31 +94,58 @@ def show(message: Message | None, opener: Opener | None = None) -> str:
 # TLV
 
 
-def _records(items: list[tuple[int, bytes]]) -> list[list[tuple[int, bytes]]]:
-    """The items between separators, each sorted, with the state out of the way of the first pairing of a list."""
-    head = sorted(item for item in items if item[0] == 6)
-    records = tlv8.split_list([item for item in items if item[0] != 6], 0xFF)
-    return [head, *sorted(sorted(record) for record in records)]
+def tlv_difference(expected: Items, got: Items, opener: Opener | None = None) -> str | None:
+    """What the second message has otherwise: items, and where there are records between separators, whole records."""
+    wanted, found = _records(_plain(expected, opener)), _records(_plain(got, opener))
+    if len(wanted) <= 1 and len(found) <= 1:
+        left, right = wanted[0] if wanted else [], found[0] if found else []
+        return _item_difference(left, right)
+    missing = [record for record in wanted if record not in found]
+    extra = [record for record in found if record not in wanted]
+    texts = [f"a record missing: {_named(each)}" for each in missing] + [
+        f"a record too much: {_named(each)}" for each in extra
+    ]
+    return "; ".join(texts) or None
 
 
-def tlv_difference(
-    expected: list[tuple[int, bytes]], got: list[tuple[int, bytes]], opener: Opener | None
-) -> str | None:
-    wanted, found = (_records(_plain(items, opener)) for items in (expected, got))
-    if wanted == found:
-        return None
-    for left, right in zip(wanted, found, strict=False):
-        for item in left:
-            if item not in right:
-                return f"item {_ITEMS.get(item[0], hex(item[0]))} {'missing or ' if len(right) < len(left) else ''}different"
-        for item in right:
-            if item not in left:
-                return f"item {_ITEMS.get(item[0], hex(item[0]))} too much"
-    return f"{len(found)} records instead of {len(wanted)}"
+def _item_difference(expected: Items, got: Items) -> str | None:
+    kinds, others = {kind for kind, _ in expected}, {kind for kind, _ in got}
+    missing = [_name(kind) for kind in sorted(kinds - others)]
+    extra = [_name(kind) for kind in sorted(others - kinds)]
+    changed = [
+        _name(kind)
+        for kind in sorted(kinds & others)
+        if [value for one, value in expected if one == kind] != [value for one, value in got if one == kind]
+    ]
+    texts = [
+        f"item {', '.join(names)} {what}"
+        for names, what in ((missing, "missing"), (extra, "too much"), (changed, "different"))
+        if names
+    ]
+    return "; ".join(texts) or None
 
 
-def _plain(items: list[tuple[int, bytes]], opener: Opener | None) -> list[tuple[int, bytes]]:
-    plain: list[tuple[int, bytes]] = []
+def _name(kind: int) -> str:
+    return f"inner {_name(kind - _INNER)}" if kind >= _INNER else _ITEMS.get(kind, f"{kind:#04x}")
+
+
+def _named(record: Items) -> str:
+    identifier = next((value for kind, value in record if kind == 1), None)
+    return "no identifier" if identifier is None else f"Identifier {identifier.hex() or '<empty>'}"
+
+
+def _records(items: Items) -> list[Items]:
+    """The items between separators, each record sorted; the state, which stands before the first, is with none."""
+    records = tlv8.split_list([item for item in items if item[0] != _STATE], _SEPARATOR)
+    kept = [sorted(record) for record in records if record]
+    state = [item for item in items if item[0] == _STATE]
+    if len(kept) <= 1:
+        return [sorted([*state, *(kept[0] if kept else [])])]
+    return [*kept, *([state] if state else [])]
+
+
+def _plain(items: Items, opener: Opener | None) -> Items:
+    plain: Items = []
     for kind, value in items:
         if kind == 3 and len(value) > _SRP_KEY:
             plain.append((kind, value.lstrip(b"\0")))
@@ -123,7 +154,7 @@ def _plain(items: list[tuple[int, bytes]], opener: Opener | None) -> list[tuple[
         if opened is None:
             plain.append((kind, value))
         else:
-            plain += [(0x100 + inner, content) for inner, content in tlv8.decode_tolerant(opened)]
+            plain += [(_INNER + inner, content) for inner, content in tlv8.decode_tolerant(opened)]
     return plain
 
 
@@ -151,7 +182,7 @@ def _compare(expected: JsonValue, got: JsonValue, place: str) -> Iterator[str]:
             if key not in got:
                 yield f"{path}: missing, was {_short(expected[key])}"
             elif key not in expected:
-                yield f"{path}: too much, {_short(got[key])}"
+                yield f"{path}: too much"
             else:
                 yield from _compare(expected[key], got[key], path)
     elif isinstance(expected, list) and isinstance(got, list):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from attrs import field, frozen
@@ -49,6 +49,10 @@ class Outcome:
     differences: Sequence[Difference]
     compared: int
     skipped: int = 0
+    #: Everything our engine sent, connection by connection in the order of their opening.
+    sent: Sequence[bytes] = field(default=(), repr=False)
+    #: The TXT records our accessory announced, repetitions left out.
+    announced: Sequence[Mapping[str, str]] = field(default=(), repr=False)
 
     @property
     def first(self) -> Difference | None:

@@ -1,0 +1,43 @@
+"""The recordings, and what is needed to play each of them to our accessory."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+from tests.replay.bench_application import BenchApplication
+
+from hapcore.model.database import Database
+from hapcore.replay import Application, Outcome, Script, play_accessory, read, recorded_database, whole
+from hapcore.replay.report import Cut
+
+DATA = Path(__file__).parent / "data"
+ADK = tuple(sorted(path.stem for path in (DATA / "adk").glob("*.json")))
+FOREIGN = tuple(sorted(path.stem for path in (DATA / "foreign").glob("*.json")))
+ALL = ADK + FOREIGN
+
+
+def raw(name: str) -> dict:
+    """The decoded JSON of a recording."""
+    return json.loads((DATA / ("adk" if name in ADK else "foreign") / f"{name}.json").read_text())
+
+
+@cache
+def script(name: str) -> Script:
+    return read(raw(name))
+
+
+def database(recording: Script) -> Database:
+    """A fresh database as the recorded accessory had it."""
+    if recording.accessory.app != "bench":
+        return recorded_database(recording)
+    found = recorded_database(script("ip-read"))
+    admin_only = found.find(1, 0x66)
+    admin_only.admin_only_read = admin_only.admin_only_write = True
+    return found
+
+
+def to_accessory(recording: Script, cut: Cut = whole) -> Outcome:
+    application = BenchApplication if recording.accessory.app == "bench" else Application
+    return play_accessory(recording, database(recording), application=application, cut=cut)
