@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from known import Table
+from tests.vectors.known import Table
 
 from hapcore.crypto.frames import FrameOpener, FrameSealer
 from hapcore.crypto.secret import Secret

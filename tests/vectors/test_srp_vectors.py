@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from known import HAP, Table
+from tests.vectors.known import HAP, Table
 
 from hapcore.crypto.srp import (
     GROUP,
