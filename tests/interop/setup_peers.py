@@ -3,8 +3,8 @@
     python tests/interop/setup_peers.py --into .nox/interop-peers
 
 makes a virtual environment with the Python peers under DIR/venv (of the interpreter that runs this file) and installs
-the Node.js peer under DIR/node. Running it again with everything in place does nothing. The tests and the benchmarks find DIR
-through the environment variable HAPCORE_PEERS.
+the Node.js peer under DIR/node. Running it again with everything in place does nothing. The tests and the benchmarks
+find DIR through the environment variable HAPCORE_PEERS.
 """
 
 from __future__ import annotations
