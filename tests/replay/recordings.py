@@ -6,7 +6,9 @@ import json
 from functools import cache
 from pathlib import Path
 
+from tests.replay.bench import bench
 from tests.replay.bench_application import BenchApplication
+from tests.replay.lightbulb import lightbulb
 
 from hapcore.model.database import Database
 from hapcore.replay import Application, Outcome, Script, play_accessory, read, recorded_database, whole
@@ -30,12 +32,8 @@ def script(name: str) -> Script:
 
 def database(recording: Script) -> Database:
     """A fresh database as the recorded accessory had it."""
-    if recording.accessory.app != "bench":
-        return recorded_database(recording)
-    found = recorded_database(script("ip-read"))
-    admin_only = found.find(1, 0x66)
-    admin_only.admin_only_read = admin_only.admin_only_write = True
-    return found
+    made = {"bench": bench, "lightbulb": lightbulb}.get(recording.accessory.app)
+    return made() if made is not None else recorded_database(recording)
 
 
 def to_accessory(recording: Script, cut: Cut = whole) -> Outcome:

@@ -39,11 +39,10 @@ def identifier_of(entry: Mapping[str, JsonValue]) -> CharacteristicId | None:
 class Application:
     """Concludes and plays what the recorded application did. Subclass it to play one that is known better.
 
-    `handled` are the characteristics whose writes it decides about, `answered` those whose reads it answers.
+    `handled` are the characteristics whose writes it decides about.
     """
 
     handled: frozenset[CharacteristicId] = frozenset()
-    answered: frozenset[CharacteristicId] = frozenset()
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -56,6 +55,8 @@ class Application:
         self._known: dict[CharacteristicId, JsonValue] = {}
         self._written: dict[CharacteristicId, JsonValue] = {}
         self._statuses: dict[CharacteristicId, HapStatus] = {}
+        #: What control points answer, which only an application knows.
+        self._responses: dict[CharacteristicId, Value] = {}
         self._reset()
 
     def write(self, write: CharacteristicWrite) -> HapStatus:
@@ -63,13 +64,15 @@ class Application:
         return self._statuses.get(write.id, HapStatus.SUCCESS)
 
     def respond(self, write: CharacteristicWrite) -> Value:
-        """What the characteristic reads after the write; by default the value written."""
-        return write.value
+        """What the characteristic reads after the write; by default what was recorded, else the value written."""
+        return self._responses.get(write.id, write.value)
 
     def read(self, id: CharacteristicId) -> Value | HapStatus:
         """What the read handler says."""
         if id in self._statuses:
             return self._statuses[id]
+        if id in self._responses:
+            return self._responses[id]
         characteristic = self.database.find(*id)
         return HapStatus.DOES_NOT_EXIST if characteristic is None else characteristic.value
 
@@ -86,12 +89,14 @@ class Application:
     def _reset(self) -> None:
         """Only what is known beforehand: the recorded answer may add to it."""
         self._statuses.clear()
+        self._responses.clear()
         for id, (read_handled, write_handled) in self._asked_by_design.items():
             characteristic = self.database.find(*id)
             if characteristic is not None:
-                characteristic.read_handled = read_handled or id in self.answered
+                characteristic.read_handled = read_handled or characteristic.control_point
                 # Only an application can judge additional authorization data.
                 characteristic.write_handled = write_handled or id in self.handled or characteristic.authorized
+                characteristic.write_handled |= characteristic.control_point
 
     def before_event(self, event: Message) -> dict[CharacteristicId, Value]:
         """What must have been set from inside so that this event came."""
@@ -113,6 +118,9 @@ class Application:
             id, status = identifier_of(entry), entry.get("status")
             if id is not None and type(status) is int:
                 statuses[id] = status
+            found = self.database.find(*id) if id is not None else None
+            if found is not None and found.control_point and "value" in entry:
+                self._responses[found.id] = _value(found, entry["value"])
         if answer.status not in (200, 204, 207):
             return
         for entry in _entries(request):
@@ -143,9 +151,11 @@ class Application:
                 if not (characteristic.reads_null or characteristic.admin_only_read):
                     self._statuses[id] = HapStatus.UNABLE_TO_COMMUNICATE
                     characteristic.read_handled = True
-            elif "value" in entry and not (characteristic.control_point and entry["value"] == ""):
+            elif "value" in entry and characteristic.control_point:
+                self._responses[id] = _value(characteristic, entry["value"])
+            elif "value" in entry:
                 value = entry["value"]
-                if id not in self.answered and not self._explained(characteristic, value):
+                if not self._explained(characteristic, value):
                     changes[id] = _value(characteristic, value)
                 self._known[id] = value
                 self._written.pop(id, None)

@@ -98,7 +98,7 @@ def recorded_database(script: Script) -> Database:
 def _complete(accessory: Accessory) -> None:
     """Add what Accessory Information must have and the recorded one has not, under numbers of its own."""
     for offset, kind in enumerate((IDENTIFY, MANUFACTURER, MODEL, NAME, SERIAL_NUMBER, FIRMWARE_REVISION)):
-        if accessory.find(kind) is None:
+        if accessory.information.get(kind) is None:
             text = None if kind is IDENTIFY else _ACCEPTABLE
             missing: AnyCharacteristic = Characteristic(kind, text, iid=_FIRST_FREE + offset)
             accessory.information.add(missing)
