@@ -72,12 +72,15 @@ class Desk:
     def answer(self, answer: AnswerRead | AnswerWrite) -> bool:
         """Go on with a request; False when nobody waits for this answer (any more)."""
         asked = self._asked.get(answer.request)
-        if (isinstance(asked, AskedWrite) and isinstance(answer, AnswerWrite)) or (isinstance(asked, AskedRead) and isinstance(answer, AnswerRead)):
+        if isinstance(asked, AskedWrite) and isinstance(answer, AnswerWrite):
             del self._asked[answer.request]
             asked.answered(answer)
-        else:
-            return False
-        return True
+            return True
+        if isinstance(asked, AskedRead) and isinstance(answer, AnswerRead):
+            del self._asked[answer.request]
+            asked.answered(answer)
+            return True
+        return False
 
     def next_deadline(self) -> float | None:
         """When the oldest open question times out."""

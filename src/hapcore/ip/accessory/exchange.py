@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -60,23 +61,21 @@ def read(server: Server, session: Session, request: Request) -> None:
     if len(query.ids) > MAX_ENTRIES:
         server.send(session, _TOO_MANY)
         return
-    caller = server.caller(session)
-    database = server.database
-    asked: dict[CharacteristicId, None] = {}
-    for number in query.ids:
-        found = database.find(number.aid, number.iid)
-        if found is not None and found.read_handled and not check_read(found, admin=caller.admin):
-            asked[number] = None
+    admin = server.caller(session).admin
+    find = server.database.find
+    found = [find(*number) for number in query.ids]
+    asked = tuple(dict.fromkeys([one.id for one in found if one and one.read_handled and not check_read(one, admin)]))
     if asked:
-        server.ask(AskedRead(session, tuple(asked), partial(_read_answered, server, session, query)))
+        server.ask(AskedRead(session, asked, partial(_read_answered, server, session, query)))
         return
-    status, body = render(database, query, None, admin=caller.admin, subscribed=session.subscriptions)
+    status, body = render(query, found, None, admin, session.subscriptions)
     server.send(session, write_response(status, _JSON, body))
 
 
 def _read_answered(server: Server, session: Session, query: Query, answer: AnswerRead) -> None:
     admin = server.caller(session).admin
-    status, body = render(server.database, query, answer.results, admin=admin, subscribed=session.subscriptions)
+    found = [server.database.find(*number) for number in query.ids]
+    status, body = render(query, found, answer.results, admin, session.subscriptions)
     server.reply(session, write_response(status, _JSON, body))
 
 
@@ -87,7 +86,7 @@ def accessories(server: Server, session: Session, request: Request) -> None:
     """The whole database; its pieces are sealed and sent as the transport takes them."""
     del request
     admin = server.caller(session).admin
-    ids = tuple([one.id for one in server.database.read_handled() if not check_read(one, admin=admin)])
+    ids = tuple([one.id for one in server.database.read_handled() if not check_read(one, admin)])
     if ids:
         server.ask(AskedRead(session, ids, partial(_accessories_answered, server, session)))
     else:
@@ -144,13 +143,12 @@ def write(server: Server, session: Session, request: Request) -> None:
     if body.pid is not None:
         prepared, session.prepared = session.prepared, None
         if prepared is None or prepared.pid != body.pid or prepared.deadline < server.now:
-            refused = [(entry.id, HapStatus.INVALID_VALUE, None) for entry in body.entries]
-            server.send(session, _statuses(refused))
+            server.send(session, _statuses((entry.id, HapStatus.INVALID_VALUE, None) for entry in body.entries))
             return
     Writing(server, session, body).run()
 
 
-def _statuses(results: list[tuple[CharacteristicId, HapStatus, bytes | None]]) -> bytes:
+def _statuses(results: Iterable[tuple[CharacteristicId, HapStatus, bytes | None]]) -> bytes:
     body = b",".join(
         [
             b'{"aid":%d,"iid":%d,"status":%d}' % (*number, status)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from functools import lru_cache
+
+from attrs import field, frozen
 
 from hapcore.ids import CharacteristicId
 
@@ -11,6 +13,8 @@ __all__ = ["Query", "QueryError", "parse"]
 _MAX_ID = 2**64 - 1
 # A 64-bit number has 20 digits; leading zeros are legal, so a little room, but not without end.
 _MAX_DIGITS = 40
+# Controllers ask the same few things again and again. Long queries are rare and not worth the memory.
+_MAX_REMEMBERED = 512
 
 
 class QueryError(ValueError):
@@ -26,10 +30,11 @@ class Query:
     perms: bool = False
     type: bool = False
     ev: bool = False
+    #: Only values are wanted, as controllers ask it all day.
+    plain: bool = field(init=False)
 
-    @property
-    def plain(self) -> bool:
-        """Only values are wanted, as controllers ask it all day."""
+    @plain.default
+    def _plain(self) -> bool:
         return not (self.meta or self.perms or self.type or self.ev)
 
 
@@ -44,6 +49,10 @@ def _number(text: str) -> int:
 
 def parse(text: str) -> Query:
     """Parse the part after `?`; a `#` ends it, an unknown parameter or a flag other than 0 or 1 is an error."""
+    return _remembered(text) if len(text) <= _MAX_REMEMBERED else _parse(text)
+
+
+def _parse(text: str) -> Query:
     text = text.partition("#")[0]
     ids: list[CharacteristicId] = []
     flags = {"meta": False, "perms": False, "type": False, "ev": False}
@@ -62,3 +71,6 @@ def parse(text: str) -> Query:
         else:
             raise QueryError(parameter)
     return Query(tuple(ids), **flags)
+
+
+_remembered = lru_cache(maxsize=128)(_parse)

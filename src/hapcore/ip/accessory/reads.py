@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import TypeAlias
 
 from hapcore.errors import ValueRefused
 from hapcore.ids import CharacteristicId, HapStatus, Value
 from hapcore.ip.accessory.query import Query
 from hapcore.model.characteristic import AnyCharacteristic
-from hapcore.model.database import Database
 from hapcore.model.values import to_wire
 
 __all__ = ["Answers", "check_read", "render", "value_of", "wire_of"]
@@ -18,7 +17,7 @@ __all__ = ["Answers", "check_read", "render", "value_of", "wire_of"]
 Answers: TypeAlias = Mapping[CharacteristicId, Value | HapStatus]
 
 
-def check_read(characteristic: AnyCharacteristic | None, *, admin: bool) -> HapStatus:
+def check_read(characteristic: AnyCharacteristic | None, admin: bool) -> HapStatus:
     """May this controller read it? Existence, then privileges, then permission (HAP 9.1)."""
     if characteristic is None:
         return HapStatus.DOES_NOT_EXIST
@@ -33,7 +32,7 @@ def value_of(characteristic: AnyCharacteristic, answers: Answers | None) -> tupl
     """The value as JSON, or the status that says why there is none. A button reads null between two presses."""
     if not characteristic.read_handled:
         return HapStatus.SUCCESS, characteristic.to_wire()
-    answer = answers.get(characteristic.id, HapStatus.UNABLE_TO_COMMUNICATE) if answers else HapStatus.TIMED_OUT
+    answer = (answers or {}).get(characteristic.id, HapStatus.UNABLE_TO_COMMUNICATE)
     if isinstance(answer, HapStatus) and answer is not HapStatus.SUCCESS:
         return answer, b""
     wire = wire_of(characteristic, answer)
@@ -63,29 +62,27 @@ def _details(characteristic: AnyCharacteristic, query: Query, subscribed: Contai
 
 
 def render(
-    database: Database,
     query: Query,
+    found: Sequence[AnyCharacteristic | None],
     answers: Answers | None,
-    *,
     admin: bool,
     subscribed: Container[CharacteristicId],
 ) -> tuple[int, bytes]:
-    """The HTTP status (200, or 207 when anything failed) and the body."""
+    """The HTTP status (200, or 207 when anything failed) and the body; `found` goes with `query.ids`."""
     failed = False
     entries: list[tuple[bytes, HapStatus, bytes]] = []
-    for number in query.ids:
-        characteristic = database.find(number.aid, number.iid)
-        status = check_read(characteristic, admin=admin)
+    for number, characteristic in zip(query.ids, found, strict=True):
+        status = check_read(characteristic, admin)
         value = b""
         if characteristic is None:
-            prefix = b'{"aid":%d,"iid":%d' % (number.aid, number.iid)
+            prefix = b'{"aid":%d,"iid":%d' % number
         else:
             prefix = characteristic.wire_prefix
-            if status is HapStatus.SUCCESS:
+            if not status:
                 status, value = value_of(characteristic, answers)
             if not query.plain:
                 prefix += _details(characteristic, query, subscribed)
-        if status is not HapStatus.SUCCESS:
+        if status:
             failed = True
         entries.append((prefix, status, value))
     if not failed:

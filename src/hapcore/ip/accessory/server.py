@@ -426,7 +426,7 @@ class Server(Engine):
         for number, value in values.items():
             characteristic = self.database.find(*number)
             if characteristic is None:
-                raise LocalProtocolError(f"there is no characteristic {CharacteristicId(*id)}", argument="values")
+                raise LocalProtocolError(f"there is no characteristic {CharacteristicId(*number)}", argument="values")
             coerced = characteristic.coerce(value)
             changes.append((characteristic, coerced, self._desk.writers_of(characteristic.id, coerced)))
         self._change(changes, now)

@@ -133,8 +133,8 @@ class Stored:
         if fingerprint != self._fingerprint:
             self.config_number = self.config_number % _MAX_CONFIG_NUMBER + 1
             self._fingerprint = fingerprint
-            record = {"config_number": self.config_number, "fingerprint": fingerprint}
-            changes.append(Persist("database", write(record)))
+            record = write({"config_number": self.config_number, "fingerprint": fingerprint})
+            changes.append(Persist("database", record))
         if dict(database.ids) != self._ids:
             self._ids = dict(database.ids)
             changes.append(Persist("ids", write(self._ids)))

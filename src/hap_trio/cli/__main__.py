@@ -1,0 +1,5 @@
+"""`python -m hap_trio.cli` is `hap`."""
+
+from hap_trio.cli import main
+
+main()

@@ -1,0 +1,128 @@
+"""`hap accessories`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from rich.markup import escape
+from rich.tree import Tree
+
+from hap_trio.cli.common import (
+    address_option,
+    alias_option,
+    client,
+    console,
+    emit,
+    file_option,
+    interface_option,
+    json_option,
+    plain,
+    run,
+    shown,
+)
+from hapcore.catalogue import characteristic_name, service_name
+from hapcore.model.remote import AccessoryDescription, CharacteristicDescription
+
+__all__ = ["register"]
+
+
+def _described(one: CharacteristicDescription) -> dict[str, object]:
+    meta = one.metadata
+    record: dict[str, object] = {
+        "iid": one.iid,
+        "type": one.type,
+        "name": characteristic_name(one.type),
+        "format": meta.format.value,
+        "perms": sorted(permission.value for permission in meta.perms),
+        "value": plain(one.value),
+        "description": meta.description,
+        "unit": meta.unit.value if meta.unit is not None else None,
+        "minValue": meta.min,
+        "maxValue": meta.max,
+        "minStep": meta.step,
+        "maxLen": meta.max_len,
+        "valid-values": list(meta.valid_values) if meta.valid_values is not None else None,
+    }
+    return {name: value for name, value in record.items() if value is not None or name == "value"}
+
+
+def _record(accessory: AccessoryDescription) -> dict[str, object]:
+    return {
+        "aid": accessory.aid,
+        "services": [
+            {
+                "iid": service.iid,
+                "type": service.type,
+                "name": service_name(service.type),
+                "primary": service.primary,
+                "hidden": service.hidden,
+                "linked": list(service.linked),
+                "characteristics": [_described(one) for one in service.characteristics],
+            }
+            for service in accessory.services
+        ],
+    }
+
+
+def _line(one: CharacteristicDescription) -> str:
+    value = "" if one.value is None else f" = {shown(one.value)}"
+    perms = ",".join(sorted(permission.value for permission in one.metadata.perms))
+    return f"{one.aid}.{one.iid} {characteristic_name(one.type) or one.type}{value} [{perms}]"
+
+
+def _tree(accessories: tuple[AccessoryDescription, ...]) -> None:
+    for accessory in accessories:
+        tree = Tree(f"accessory {accessory.aid}")
+        for service in accessory.services:
+            branch = tree.add(
+                f"[bold]{escape(service_name(service.type) or service.type)}[/bold] {accessory.aid}.{service.iid}"
+            )
+            for one in service.characteristics:
+                branch.add(escape(_line(one)))
+        console.print(tree)
+
+
+async def _accessories(
+    file: str, alias: str, address: str | None, interfaces: tuple[str, ...], form: str, as_json: bool
+) -> None:
+    async with client(file, alias, address, interfaces) as accessory:
+        found = await accessory.accessories()
+    if as_json:
+        for one in found:
+            emit(_record(one))
+    elif form == "json":
+        click.echo(json.dumps([_record(one) for one in found], indent=2, ensure_ascii=False))
+    elif form == "compact":
+        for one in found:
+            for service in one.services:
+                click.echo(f"{one.aid}.{service.iid} {service_name(service.type) or service.type}")
+                for characteristic in service.characteristics:
+                    click.echo(f"  {_line(characteristic)}")
+    else:
+        _tree(found)
+
+
+@click.command()
+@alias_option
+@click.option(
+    "-o", "--output", "form", type=click.Choice(["tree", "compact", "json"]), default="tree", show_default=True
+)
+@file_option
+@address_option
+@interface_option
+@json_option
+def accessories(
+    alias: str, form: str, file: str, address: str | None, interfaces: tuple[str, ...], as_json: bool
+) -> None:
+    """Show everything a paired accessory has: services, characteristics, values.
+
+    \b
+    Example: hap accessories -a lamp -o compact
+    """
+    run(_accessories, file, alias, address, interfaces, form, as_json)
+
+
+def register(group: click.Group) -> None:
+    """Add the command."""
+    group.add_command(accessories)

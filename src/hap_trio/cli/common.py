@@ -1,0 +1,145 @@
+"""Options and output that the commands have in common."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import click
+import platformdirs
+import trio
+from rich.console import Console
+
+import hap_trio
+from hapcore.discovery import DiscoveredAccessory
+from hapcore.errors import Disconnected
+from hapcore.ids import CharacteristicId, HapStatus, Value
+
+__all__ = [
+    "Json",
+    "address_option",
+    "alias_option",
+    "characteristics_option",
+    "client",
+    "controller",
+    "device_option",
+    "emit",
+    "file_option",
+    "interface_option",
+    "json_option",
+    "plain",
+    "run",
+    "say",
+    "shown",
+    "status_text",
+    "target",
+]
+
+F = TypeVar("F", bound=Callable[..., object])
+Json: TypeAlias = Mapping[str, object]
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def _default_file() -> str:
+    return str(Path(platformdirs.user_data_dir("hapcore", appauthor=False)) / "pairings.json")
+
+
+class _Characteristic(click.ParamType[CharacteristicId]):
+    name = "aid.iid"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> CharacteristicId:
+        try:
+            return CharacteristicId.parse(str(value))
+        except ValueError as error:
+            self.fail(str(error).partition(": ")[2] or str(error), param, ctx)
+
+
+CHARACTERISTIC = _Characteristic()
+
+json_option = click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object a line.")
+file_option = click.option(
+    "-f",
+    "--file",
+    "file",
+    type=click.Path(dir_okay=False),
+    default=_default_file,
+    show_default="the user's data folder",
+    help="The pairings file.",
+)
+alias_option = click.option("-a", "--alias", required=True, help="Your name for the paired accessory.")
+device_option = click.option("-d", "--device-id", help="The device id that `hap discover` shows.")
+address_option = click.option("--address", metavar="HOST:PORT", help="Where it is; then mDNS is not needed.")
+interface_option = click.option(
+    "--interface", "interfaces", multiple=True, metavar="ADDRESS", help="Use mDNS on this local address only."
+)
+characteristics_option = click.option(
+    "-c", "--characteristic", "ids", type=CHARACTERISTIC, multiple=True, required=True, help="A characteristic: 1.9"
+)
+
+
+def run(function: Callable[..., Any], *args: object) -> object:
+    """Run an async function; what it returns is what the command returns."""
+    return trio.run(partial(function, *args))
+
+
+def emit(record: Json) -> None:
+    """One JSON object on a line of its own, at once: whoever reads a pipe is waiting for it."""
+    click.echo(json.dumps(record, ensure_ascii=False))
+
+
+def say(text: str) -> None:
+    """A line for people, with rich's markup."""
+    console.print(text)
+
+
+def plain(value: Value) -> object:
+    """A value as JSON can say it: bytes become base64."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+
+
+def shown(value: Value) -> str:
+    """A value as a person reads it, in the form `hap put` takes."""
+    return value if isinstance(value, str) else json.dumps(plain(value))
+
+
+def status_text(status: int) -> str:
+    """What a status means, with its number."""
+    return f"{HapStatus(status).text} ({status})" if status in HapStatus.__members__.values() else f"status {status}"
+
+
+@asynccontextmanager
+async def controller(file: str | None, *, mdns: bool, interfaces: tuple[str, ...] = ()) -> AsyncIterator[Any]:
+    """A controller on the pairings file, its folder made if need be."""
+    if file is not None:
+        Path(file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    async with hap_trio.open_controller(file, mdns=mdns, interfaces=list(interfaces) or None) as home:
+        yield home
+
+
+@asynccontextmanager
+async def client(
+    file: str, alias: str, address: str | None, interfaces: tuple[str, ...] = ()
+) -> AsyncIterator[hap_trio.Client]:
+    """A connection to a paired accessory, closed at the end."""
+    async with controller(file, mdns=address is None, interfaces=interfaces) as home:
+        yield home.connect(alias, address=address)
+
+
+async def target(
+    home: hap_trio.Controller, device_id: str | None, address: str | None, seconds: float
+) -> DiscoveredAccessory | str:
+    """Where to go: the address given, or the device found by its id."""
+    if address is not None:
+        return address
+    if device_id is None:
+        raise click.UsageError("Give -d DEVICE_ID or --address HOST:PORT.")
+    found = await home.find(device_id, timeout=seconds)
+    if found is None:
+        raise Disconnected(f"no accessory {device_id} was found in {seconds:g} s; `hap discover` lists what is there")
+    return found

@@ -1,0 +1,83 @@
+"""The command group: options that all commands share, and how errors reach the user."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import NoReturn, TypeVar
+
+import click
+
+from hap_trio.cli import accessories, demo, discover, pairings, serve, values
+from hapcore.errors import HapError
+
+__all__ = ["hap"]
+
+T = TypeVar("T")
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors inside exception groups: concurrent tasks may have failed together."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _fail(error: BaseException) -> NoReturn:
+    """One clear line on stderr for what is expected to go wrong; anything else is our fault and says so."""
+    leaves = list(_leaves(error))
+    if any(isinstance(one, KeyboardInterrupt) for one in leaves):
+        sys.exit(130)
+    for one in leaves:
+        if isinstance(one, click.ClickException | click.exceptions.Exit | click.Abort):
+            raise one
+        if isinstance(one, HapError | OSError):
+            text = " ".join(str(one).split()) or type(one).__name__
+            notes = "".join(f" ({note})" for note in getattr(one, "__notes__", ()))
+            click.echo(f"hap: {text}{notes}", err=True)
+            sys.exit(1)
+    first = leaves[0]
+    click.echo(f"hap: internal error, please report it: {type(first).__name__}: {first}", err=True)
+    sys.exit(1)
+
+
+class _Group(click.Group):
+    """A group whose commands never show a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except BaseException as error:  # noqa: BLE001 - the last line of defence: no traceback reaches a user
+            _fail(error)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="hapcore", prog_name="hap")
+def hap() -> None:
+    """Speak the HomeKit Accessory Protocol: serve accessories, and control them.
+
+    \b
+    Try it:       hap demo
+    Serve a lamp: hap serve lightbulb --state lamp.json
+    Control it:   hap discover
+                  hap pair -d 12:34:56:78:9A:BC -a lamp
+                  hap put -a lamp -c 1.9 true
+
+    Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+    """
+
+
+_COMMANDS: tuple[Callable[[click.Group], None], ...] = (
+    demo.register,
+    serve.register,
+    discover.register,
+    accessories.register,
+    values.register,
+    pairings.register,
+)
+for _register in _COMMANDS:
+    _register(hap)

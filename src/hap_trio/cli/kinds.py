@@ -1,0 +1,128 @@
+"""The ready-made accessories of `hap serve`, and how to name one's own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import TypeAlias
+
+import click
+
+from hapcore.catalogue.services import (
+    Fan,
+    Lightbulb,
+    LockMechanism,
+    Outlet,
+    Switch,
+    TemperatureSensor,
+    Thermostat,
+)
+from hapcore.catalogue.values import (
+    CurrentHeatingCoolingState,
+    LockCurrentState,
+    LockTargetState,
+    TargetHeatingCoolingState,
+)
+from hapcore.ids import Caller
+from hapcore.model.accessory import Accessory
+from hapcore.model.service import Service
+
+__all__ = ["KINDS", "Thing", "build"]
+
+Thing: TypeAlias = Accessory | Service
+
+
+def _lightbulb(name: str) -> Thing:
+    return Lightbulb(name, on=False, brightness=100)
+
+
+def _switch(name: str) -> Thing:
+    return Switch(name, on=False)
+
+
+def _outlet(name: str) -> Thing:
+    return Outlet(name, on=False, outlet_in_use=True)
+
+
+def _fan(name: str) -> Thing:
+    return Fan(name, on=False, rotation_speed=50)
+
+
+def _temperature_sensor(name: str) -> Thing:
+    return TemperatureSensor(name, current_temperature=21.5)
+
+
+def _thermostat(name: str) -> Thing:
+    """Heats or cools at once: what it is told to be, it is."""
+    thermostat = Thermostat(name, current_temperature=21.0, target_temperature=21.0)
+
+    @thermostat.target_heating_cooling_state.setter
+    def follow(value: TargetHeatingCoolingState, caller: Caller) -> None:
+        del caller
+        follows = {
+            TargetHeatingCoolingState.HEAT: CurrentHeatingCoolingState.HEAT,
+            TargetHeatingCoolingState.COOL: CurrentHeatingCoolingState.COOL,
+        }
+        thermostat.current_heating_cooling_state.value = follows.get(value, CurrentHeatingCoolingState.OFF)
+
+    return thermostat
+
+
+def _lock(name: str) -> Thing:
+    """The bolt follows what it is told."""
+    lock = LockMechanism(name, lock_current_state=LockCurrentState.SECURED, lock_target_state=LockTargetState.SECURED)
+
+    @lock.lock_target_state.setter
+    def follow(value: LockTargetState, caller: Caller) -> None:
+        del caller
+        lock.lock_current_state.value = LockCurrentState(int(value))
+
+    return lock
+
+
+KINDS: dict[str, Callable[[str], Thing]] = {
+    "lightbulb": _lightbulb,
+    "switch": _switch,
+    "outlet": _outlet,
+    "thermostat": _thermostat,
+    "temperature-sensor": _temperature_sensor,
+    "lock": _lock,
+    "fan": _fan,
+}
+
+
+def _bridge(name: str, count: int) -> list[Thing]:
+    """A bridge with `count` lamps behind it."""
+    return [Accessory.bridge(name), *(Accessory.of(_lightbulb(f"Lamp {number}")) for number in range(1, count + 1))]
+
+
+def _from_module(path: str) -> Thing | list[Thing]:
+    module, _, attribute = path.partition(":")
+    if not module or not attribute:
+        raise click.BadParameter(f"{path!r} is neither one of {', '.join([*KINDS, 'bridge'])} nor MODULE:ATTRIBUTE")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found: object = getattr(import_module(module), attribute)
+    except ImportError as error:
+        raise click.ClickException(f"cannot import {module!r}: {error}") from None
+    except AttributeError:
+        raise click.ClickException(f"{module!r} has no {attribute!r}") from None
+    if callable(found):
+        found = found()
+    if isinstance(found, Accessory | Service):
+        return found
+    things = list(found) if isinstance(found, Iterable) else []
+    if not things or not all(isinstance(one, Accessory | Service) for one in things):
+        raise click.ClickException(f"{path} is no accessory, service, list of them, or function that makes one")
+    return things
+
+
+def build(kind: str, name: str | None, count: int) -> Thing | list[Thing]:
+    """What `hap serve KIND` serves."""
+    if kind == "bridge":
+        return _bridge(name or "Bridge", count)
+    if kind in KINDS:
+        return KINDS[kind](name or kind.replace("-", " ").capitalize())
+    return _from_module(kind)

@@ -1,0 +1,303 @@
+"""`hap pair`, `hap unpair`, `hap identify` and `hap pairings`."""
+
+from __future__ import annotations
+
+import click
+import trio
+
+from hap_trio.cli.common import (
+    address_option,
+    alias_option,
+    client,
+    controller,
+    device_option,
+    emit,
+    file_option,
+    interface_option,
+    json_option,
+    run,
+    say,
+    target,
+)
+from hapcore.setup_code import SetupCode
+
+__all__ = ["register"]
+
+_seconds_option = click.option(
+    "-t", "--time", "seconds", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="Time to find it."
+)
+
+
+def _code(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse what cannot be a setup code before anything is sent."""
+    if value is None:
+        return None
+    try:
+        return SetupCode(value, allow_trivial=True).text
+    except ValueError as error:
+        raise click.BadParameter(str(error).partition(": ")[2], ctx, parameter) from None
+
+
+def _ask_code() -> str:
+    """Ask until it looks like a setup code."""
+    while True:
+        answer: str = click.prompt("Setup code (XXX-XX-XXX)", err=True)
+        try:
+            return SetupCode(answer, allow_trivial=True).text
+        except ValueError as error:
+            click.echo(str(error).partition(": ")[2], err=True)
+
+
+async def _pair(
+    file: str,
+    alias: str,
+    device_id: str | None,
+    address: str | None,
+    code: str | None,
+    seconds: float,
+    interfaces: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    async with controller(file, mdns=address is None, interfaces=interfaces) as home:
+        if alias in home.aliases:
+            raise click.ClickException(f"{alias!r} is taken; choose another alias, or `hap unpair -a {alias}` first")
+        where = await target(home, device_id, address, seconds)
+        # The accessory may show its code only once pairing has begun.
+        async with home.start_pairing(where, alias) as started:
+            accessory = await started.finish(code or await trio.to_thread.run_sync(_ask_code))
+    if as_json:
+        emit({"event": "paired", "alias": alias, "device_id": accessory.pairing.accessory_id})
+    else:
+        say(f"Paired with {accessory.pairing.accessory_id} as [bold]{alias}[/bold].")
+
+
+@click.command()
+@device_option
+@address_option
+@click.option("-p", "--code", callback=_code, help="The setup code, XXX-XX-XXX; asked for when missing.")
+@alias_option
+@file_option
+@_seconds_option
+@interface_option
+@json_option
+def pair(
+    device_id: str | None,
+    address: str | None,
+    code: str | None,
+    alias: str,
+    file: str,
+    seconds: float,
+    interfaces: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Pair with an accessory and remember it under an alias.
+
+    \b
+    Example: hap pair -d 12:34:56:78:9A:BC -p 031-45-154 -a lamp
+             hap pair --address 192.0.2.7:51826 -a lamp
+    """
+    if (device_id is None) == (address is None):
+        raise click.UsageError("Give either -d DEVICE_ID or --address HOST:PORT.")
+    run(_pair, file, alias, device_id, address, code, seconds, interfaces, as_json)
+
+
+async def _unpair(
+    file: str, alias: str, address: str | None, force: bool, interfaces: tuple[str, ...], as_json: bool
+) -> None:
+    async with controller(file, mdns=address is None and not force, interfaces=interfaces) as home:
+        await home.remove(alias, address=address, force=force)
+    if as_json:
+        emit({"event": "unpaired", "alias": alias})
+    else:
+        say(f"[bold]{alias}[/bold] is not paired any more.")
+
+
+@click.command()
+@alias_option
+@click.option("--force", is_flag=True, help="Only forget it here: the accessory is gone or was reset.")
+@file_option
+@address_option
+@interface_option
+@json_option
+def unpair(alias: str, force: bool, file: str, address: str | None, interfaces: tuple[str, ...], as_json: bool) -> None:
+    """Remove the pairing on the accessory, then forget it.
+
+    \b
+    Example: hap unpair -a lamp
+    """
+    run(_unpair, file, alias, address, force, interfaces, as_json)
+
+
+async def _identify(
+    file: str,
+    alias: str | None,
+    device_id: str | None,
+    address: str | None,
+    seconds: float,
+    interfaces: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    if alias is not None:
+        async with client(file, alias, address, interfaces) as accessory:
+            await accessory.identify()
+    else:
+        async with controller(None, mdns=address is None, interfaces=interfaces) as home:
+            await home.identify(await target(home, device_id, address, seconds))
+    if as_json:
+        emit({"event": "identified"})
+    else:
+        say("It should show itself now.")
+
+
+@click.command()
+@click.option("-a", "--alias", help="A paired accessory.")
+@device_option
+@address_option
+@file_option
+@_seconds_option
+@interface_option
+@json_option
+def identify(
+    alias: str | None,
+    device_id: str | None,
+    address: str | None,
+    file: str,
+    seconds: float,
+    interfaces: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Have an accessory show itself (blink, beep): a paired one by its alias, an unpaired one by id or address.
+
+    \b
+    Example: hap identify -d 12:34:56:78:9A:BC
+    """
+    if alias is None and (device_id is None) == (address is None):
+        raise click.UsageError("Give -a ALIAS, -d DEVICE_ID or --address HOST:PORT.")
+    run(_identify, file, alias, device_id, address, seconds, interfaces, as_json)
+
+
+@click.group()
+def pairings() -> None:
+    """See and change who is paired with an accessory. For admins.
+
+    \b
+    Example: hap pairings list -a lamp
+    """
+
+
+async def _list(file: str, alias: str, address: str | None, interfaces: tuple[str, ...], as_json: bool) -> None:
+    async with client(file, alias, address, interfaces) as accessory:
+        entries = await accessory.pairings()
+    for entry in entries:
+        name = entry.identifier.decode(errors="replace")
+        if as_json:
+            emit({"identifier": name, "public_key": entry.ltpk.hex(), "admin": entry.admin})
+        else:
+            click.echo(f"{name}  {'admin' if entry.admin else 'user '}  {entry.ltpk.hex()}")
+
+
+@pairings.command("list")
+@alias_option
+@file_option
+@address_option
+@interface_option
+@json_option
+def list_(alias: str, file: str, address: str | None, interfaces: tuple[str, ...], as_json: bool) -> None:
+    """List the paired controllers.
+
+    \b
+    Example: hap pairings list -a lamp
+    """
+    run(_list, file, alias, address, interfaces, as_json)
+
+
+def _key(ctx: click.Context, parameter: click.Parameter, value: str) -> bytes:
+    try:
+        key = bytes.fromhex(value)
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise click.BadParameter("a public key has 64 hexadecimal digits", ctx, parameter)
+    return key
+
+
+async def _add(
+    file: str,
+    alias: str,
+    address: str | None,
+    interfaces: tuple[str, ...],
+    identifier: str,
+    key: bytes,
+    admin: bool,
+    as_json: bool,
+) -> None:
+    async with client(file, alias, address, interfaces) as accessory:
+        await accessory.add_pairing(identifier.encode(), key, admin=admin)
+    if as_json:
+        emit({"event": "added", "identifier": identifier, "admin": admin})
+    else:
+        say(f"{identifier} may use the accessory now{', as an admin' if admin else ''}.")
+
+
+@pairings.command()
+@alias_option
+@click.option("-i", "--identifier", required=True, help="The other controller's pairing id.")
+@click.option("-k", "--key", required=True, callback=_key, help="Its long-term public key, 64 hexadecimal digits.")
+@click.option("--admin", is_flag=True, help="It may change pairings, too.")
+@file_option
+@address_option
+@interface_option
+@json_option
+def add(
+    alias: str,
+    identifier: str,
+    key: bytes,
+    admin: bool,
+    file: str,
+    address: str | None,
+    interfaces: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Let another controller in, or change its rights.
+
+    \b
+    Example: hap pairings add -a lamp -i 3B1E7C4A-5F0D-4E2B-9A6C-1D2E3F405162 -k d04ab2...8737 --admin
+    """
+    run(_add, file, alias, address, interfaces, identifier, key, admin, as_json)
+
+
+async def _remove(
+    file: str, alias: str, address: str | None, interfaces: tuple[str, ...], identifier: str, as_json: bool
+) -> None:
+    async with client(file, alias, address, interfaces) as accessory:
+        if identifier == accessory.pairing.controller_id:
+            raise click.ClickException(f"that is this controller; use `hap unpair -a {alias}`")
+        await accessory.remove_pairing(identifier.encode())
+    if as_json:
+        emit({"event": "removed", "identifier": identifier})
+    else:
+        say(f"{identifier} is not paired any more.")
+
+
+@pairings.command()
+@alias_option
+@click.option("-i", "--identifier", required=True, help="The other controller's pairing id.")
+@file_option
+@address_option
+@interface_option
+@json_option
+def remove(
+    alias: str, identifier: str, file: str, address: str | None, interfaces: tuple[str, ...], as_json: bool
+) -> None:
+    """Remove another controller. With the last admin everybody is removed.
+
+    \b
+    Example: hap pairings remove -a lamp -i 3B1E7C4A-5F0D-4E2B-9A6C-1D2E3F405162
+    """
+    run(_remove, file, alias, address, interfaces, identifier, as_json)
+
+
+def register(group: click.Group) -> None:
+    """Add the commands."""
+    for command in (pair, unpair, identify, pairings):
+        group.add_command(command)

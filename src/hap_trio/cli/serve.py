@@ -1,0 +1,195 @@
+"""`hap serve`."""
+
+from __future__ import annotations
+
+import io
+import signal
+
+import click
+import segno
+import trio
+
+import hap_trio
+from hap_trio.cli.common import emit, interface_option, json_option, plain, run, say, shown
+from hap_trio.cli.kinds import build
+from hapcore.engine import Event
+from hapcore.ids import Caller
+from hapcore.ip.accessory import (
+    CharacteristicsWritten,
+    IdentifyRequested,
+    PairingAdded,
+    PairingRemoved,
+    SessionClosed,
+    SessionOpened,
+    SetupAttemptFailed,
+    WriteRequested,
+)
+
+__all__ = ["register"]
+
+
+def qr_code(uri: str) -> str:
+    """The setup payload as a QR code for a terminal."""
+    drawing = io.StringIO()
+    segno.make_qr(uri).terminal(drawing, compact=True)
+    return drawing.getvalue()
+
+
+def _who(caller: Caller) -> str:
+    return caller.pairing_id.decode(errors="replace")
+
+
+def records(event: Event) -> list[dict[str, object]]:
+    """An event of the server as JSON objects."""
+    if isinstance(event, CharacteristicsWritten | WriteRequested):
+        return [
+            {
+                "event": "write",
+                "aid": write.id.aid,
+                "iid": write.id.iid,
+                "value": plain(write.value),
+                "controller": _who(event.caller),
+            }
+            for write in event.writes
+        ]
+    if isinstance(event, PairingAdded):
+        return [{"event": "paired", "controller": event.identifier.decode(errors="replace"), "admin": event.admin}]
+    if isinstance(event, PairingRemoved):
+        return [{"event": "unpaired", "controller": event.identifier.decode(errors="replace")}]
+    if isinstance(event, SessionOpened):
+        return [{"event": "connect", "controller": _who(event.caller)}]
+    if isinstance(event, SessionClosed):
+        return [{"event": "disconnect", "controller": _who(event.caller)}]
+    if isinstance(event, SetupAttemptFailed):
+        return [{"event": "attempt-failed", "failures": event.failures, "limit": event.limit}]
+    if isinstance(event, IdentifyRequested):
+        return [{"event": "identify"}]
+    return []
+
+
+def sentence(record: dict[str, object]) -> str:
+    """The same for people."""
+    kind = record["event"]
+    if kind == "write":
+        value = record["value"]
+        text = shown(value) if isinstance(value, bool | int | float | str) else str(value)
+        return f"{record['aid']}.{record['iid']} = {text}, written by {record['controller']}"
+    if kind == "paired":
+        return f"paired with {record['controller']}{' (admin)' if record['admin'] else ''}"
+    if kind == "attempt-failed":
+        return f"a controller tried a wrong setup code ({record['failures']} of {record['limit']})"
+    if kind == "identify":
+        return "somebody asks: which accessory is this?"
+    words = {"unpaired": "no longer paired with", "connect": "connected:", "disconnect": "disconnected:"}
+    return f"{words[str(kind)]} {record['controller']}"
+
+
+def _introduce(server: hap_trio.AccessoryServer, name: str, as_json: bool) -> None:
+    if as_json:
+        emit(
+            {
+                "event": "listening",
+                "host": server.host,
+                "port": server.port,
+                "device_id": server.device_id,
+                "setup_code": server.setup_code,
+                "setup_uri": server.setup_uri,
+                "paired": server.paired,
+            }
+        )
+        return
+    say(f"[bold]{name}[/bold] is served on {server.host} port {server.port}, device id {server.device_id}.")
+    if server.paired:
+        say("It is paired. To pair it anew, remove its pairings first.")
+    else:
+        say(f"Setup code: [bold]{server.setup_code}[/bold]   {server.setup_uri}")
+        click.echo(qr_code(server.setup_uri))
+    say("Ctrl-C ends it.")
+
+
+async def _report(server: hap_trio.AccessoryServer, as_json: bool) -> None:
+    async for event in server.events():
+        for record in records(event):
+            if as_json:
+                emit(record)
+            else:
+                click.echo(sentence(record))
+
+
+async def _serve(
+    kind: str,
+    count: int,
+    name: str | None,
+    state: str | None,
+    address: str | None,
+    port: int,
+    code: str | None,
+    mdns: bool,
+    interfaces: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    things = build(kind, name, count)
+    # Both signals end the block in good order: mDNS goodbye, connections closed; everything else is on disk already.
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with (
+            hap_trio.open_server(
+                things,
+                name=name,
+                state=state,
+                address=address,
+                port=port,
+                setup_code=code,
+                mdns=mdns,
+                interfaces=list(interfaces) or None,
+            ) as server,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(_report, server, as_json)
+            _introduce(server, server.name, as_json)
+            async for _ in signals:
+                nursery.cancel_scope.cancel()
+                break
+    if as_json:
+        emit({"event": "stopped"})
+
+
+@click.command()
+@click.argument("kind", default="lightbulb", metavar="[KIND | MODULE:ATTRIBUTE]")
+@click.option("--count", type=click.IntRange(1, 149), default=3, show_default=True, help="Lamps behind a bridge.")
+@click.option("--name", help="How it announces itself.")
+@click.option("--state", type=click.Path(dir_okay=False), help="The file that keeps identity and pairings.")
+@click.option("--address", help="Listen on this local address only.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; any free one when not given.")
+@click.option(
+    "--setup-code", "code", metavar="XXX-XX-XXX", help="The setup code; drawn at the first start if not given."
+)
+@click.option("--no-mdns", is_flag=True, help="Do not announce it; controllers need its address then.")
+@interface_option
+@json_option
+def serve(
+    kind: str,
+    count: int,
+    name: str | None,
+    state: str | None,
+    address: str | None,
+    port: int,
+    code: str | None,
+    no_mdns: bool,
+    interfaces: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Serve an accessory until Ctrl-C or SIGTERM.
+
+    KIND is one of lightbulb, switch, outlet, thermostat, temperature-sensor, lock, fan, bridge. MODULE:ATTRIBUTE names an
+    accessory or service of your own, a list of them, or a function that makes one. Without --state it is a new device at
+    each start.
+
+    \b
+    Example: hap serve lightbulb --name "Desk lamp" --state lamp.json
+    """
+    run(_serve, kind, count, name, state, address, port, code, not no_mdns, interfaces, as_json)
+
+
+def register(group: click.Group) -> None:
+    """Add the command."""
+    group.add_command(serve)
