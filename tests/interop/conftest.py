@@ -1,4 +1,4 @@
-"""The interop tests run only when asked for: `nox -s interop`, or this directory named on pytest's command line."""
+"""Where the foreign peers are. A plain test run does not come here (norecursedirs): `nox -s interop` does."""
 
 from __future__ import annotations
 
@@ -6,27 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from foreign_peers import Peers
-
-HERE = Path(__file__).parent
-
-
-def _asked_for(config: pytest.Config) -> bool:
-    for argument in config.args:
-        path = (config.invocation_params.dir / argument.partition("::")[0]).resolve()
-        if path == HERE or HERE in path.parents:
-            return True
-    return False
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """A plain test run does not need Node.js and a package index."""
-    return None if _asked_for(config) else True
+from tests.interop.foreign_peers import Peers
 
 
 @pytest.fixture(scope="session")
 def peers() -> Peers:
-    """Where the foreign peers are installed."""
+    """The installed peers."""
     directory = os.environ.get("HAPCORE_PEERS")
     if not directory:
         pytest.fail(

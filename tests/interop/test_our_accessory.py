@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from foreign_peers import SETUP_CODE, WRONG_CODE, Foreign, PeerFailedError, Peers
+from tests.interop.foreign_peers import SETUP_CODE, WRONG_CODE, Foreign, PeerFailedError, Peers
 
 import hap_trio
 from hapcore.catalogue import services

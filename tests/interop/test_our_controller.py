@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
-from foreign_peers import WRONG_CODE, Foreign, Peers
+from tests.interop.foreign_peers import WRONG_CODE, Foreign, Peers
 
 import hap_trio
 from hapcore.crypto.secret import Secret

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from foreign_peers import WRONG_CODE, PeerFailedError, Peers
+from tests.interop.foreign_peers import WRONG_CODE, PeerFailedError, Peers
 
 pytestmark = pytest.mark.trio
 
