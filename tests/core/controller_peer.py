@@ -198,8 +198,7 @@ def verified(*answers: bytes | None, portion: int = 0, **options: Any) -> Link:
 
 def knowing(*answers: bytes | None, portion: int = 0, **options: Any) -> Link:
     """A link with a session whose engine knows `DATABASE`."""
-    from hapcore.model.remote import read_accessories
-
     from hapcore.codec.json import read_tolerant
+    from hapcore.model.remote import read_accessories
 
     return verified(*answers, portion=portion, database=read_accessories(read_tolerant(DATABASE)), **options)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hapcore.model.remote import read_accessories
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.controller_peer import DATABASE, JSON, PAIRING, TLV, Accessory, Link, answer, entropy, event, verified
@@ -28,6 +27,7 @@ from hapcore.ip.controller import (
     VerifyPairing,
     Write,
 )
+from hapcore.model.remote import read_accessories
 from hapcore.setup_code import SetupCode
 
 KNOWN = read_accessories(read_tolerant(DATABASE))

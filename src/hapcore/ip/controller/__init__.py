@@ -18,12 +18,14 @@ from hapcore.ip.controller.commands import (
     VerifyPairing,
     Write,
 )
-from hapcore.ip.controller.connection import Connection
+from hapcore.ip.controller.connection import PAIRING_TIMEOUT, REQUEST_TIMEOUT, Connection
 from hapcore.ip.controller.events import CharacteristicChanged, EventUnreadable, SessionClosed
 from hapcore.ip.controller.results import ReadResult, Status, WriteResult
 from hapcore.ip.controller.states import State
 
 __all__ = [
+    "PAIRING_TIMEOUT",
+    "REQUEST_TIMEOUT",
     "AddPairing",
     "CharacteristicChanged",
     "CharacteristicWrite",

@@ -39,7 +39,7 @@ __all__ = ["MAX_WAITING", "PAIRING_TIMEOUT", "REQUEST_TIMEOUT", "Connection"]
 
 #: Seconds an accessory may take to answer; it must within 9 (HAP 8.1).
 REQUEST_TIMEOUT: Final = 10.0
-#: Seconds a step of a pairing may take; small devices compute for long.
+#: Seconds a step of a pairing, or the whole database, may take: small devices compute long, bridges collect long.
 PAIRING_TIMEOUT: Final = 30.0
 #: Commands that may wait behind the one in flight. Enough to touch every accessory of the largest bridge at once.
 MAX_WAITING: Final = 256

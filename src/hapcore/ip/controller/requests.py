@@ -49,7 +49,7 @@ TLV_TYPE: Final = "application/pairing+tlv8"
 
 
 class Outgoing(NamedTuple):
-    """One request: its bytes, its name for people, and whether it may take as long as a pairing step may."""
+    """One request: its bytes, its name for people, and whether an honest accessory may need long for it."""
 
     data: bytes
     what: str
@@ -81,7 +81,7 @@ def identify(host: str) -> Outgoing:
 
 def accessories(host: str) -> Outgoing:
     """GET /accessories."""
-    return Outgoing(write_request("GET", "/accessories", host), "GET /accessories")
+    return Outgoing(write_request("GET", "/accessories", host), "GET /accessories", slow=True)
 
 
 def reads(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
-from attrs import field, frozen
+from attrs import frozen
 
 from hapcore.codec.json import JsonValue
 from hapcore.ids import HapStatus, Value
@@ -15,6 +16,8 @@ __all__ = ["ReadResult", "Status", "WriteResult"]
 #: A `HapStatus` where the number is one of the book's, the bare number where a device made up its own.
 Status: TypeAlias = HapStatus | int
 
+_NO_FIELDS: Final[Mapping[str, JsonValue]] = MappingProxyType({})
+
 
 @frozen
 class ReadResult:
@@ -22,7 +25,7 @@ class ReadResult:
 
     value: Value
     status: Status = HapStatus.SUCCESS
-    fields: Mapping[str, JsonValue] = field(factory=dict)
+    fields: Mapping[str, JsonValue] = _NO_FIELDS
 
 
 @frozen
