@@ -46,6 +46,7 @@ from hapcore.ip.controller import (
     Write,
     WriteResult,
 )
+from hapcore.ip.controller.access import MAX_CHARACTERISTICS
 
 ON = CharacteristicId(1, 9)
 BRIGHTNESS = CharacteristicId(1, 10)
@@ -426,3 +427,14 @@ def test_busy_by_http_status() -> None:
     error = link.ask(VerifyPairing(PAIRING))
     assert isinstance(error, PairingRefused)
     assert error.error == 7
+
+
+def test_authorization_data_does_not_show() -> None:
+    shown = repr(CharacteristicWrite(ON, True, auth_data=b"pin 1234"))
+    assert "1234" not in shown
+    assert "<8 bytes>" in shown
+
+
+def test_more_characteristics_than_any_bridge_has() -> None:
+    with pytest.raises(LocalProtocolError, match="at most"):
+        verified().do(Read([ON] * (MAX_CHARACTERISTICS + 1)))
