@@ -110,8 +110,14 @@ class _TrioAsyncioBridge(Bridge):
 
 @asynccontextmanager
 async def _open_trio_asyncio(module: ModuleType) -> AsyncGenerator[Bridge, None]:
+    failure: BaseException | None = None
     async with module.open_loop() as loop:
-        yield _TrioAsyncioBridge(loop)
+        try:
+            yield _TrioAsyncioBridge(loop)
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - carried around the nurseries, which would wrap it
+            failure = error
+    if failure is not None:
+        raise failure
 
 
 # --- a thread ---------------------------------------------------------------------------------------------------------
