@@ -99,9 +99,9 @@ class SetupRun:
     """What is known of one pair-setup: both private numbers, the code the controller used, the session key K."""
 
     controller: str
-    code: str | None = None
-    a: int | None = None
-    b: int | None = None
+    code: str | None = field(default=None, repr=False)
+    a: int | None = field(default=None, repr=False)
+    b: int | None = field(default=None, repr=False)
     salt: bytes | None = None
     a_public: int | None = None
     b_public: int | None = None
@@ -168,7 +168,7 @@ class Accessory:
     device_id: str
     ltsk: Secret | None
     ltpk: bytes | None
-    setup_code: str
+    setup_code: str = field(repr=False)
     setup_id: str | None = None
     salt: bytes | None = None
     app: str = ""
