@@ -34,11 +34,11 @@ def controller(bench: Bench) -> Table:
             table.add(Row("pair-setup, own CPU", "ms"), subject, used)
         for accessory, program, _ in found.values():
             _pair(program, accessory)
-        jobs: list[tuple[str, dict[str, object], float | None]] = [
-            ("pair-verify", {"do": "verify", "count": max(1, bench.size.verifies // 3)}, None),
-            ("read", {"do": "read", "seconds": bench.size.seconds}, 1.0),
-            ("write", {"do": "write", "seconds": bench.size.seconds}, 1.0),
-            ("GET /accessories", {"do": "accessories", "seconds": bench.size.seconds}, None),
+        jobs: list[tuple[str, dict[str, object], str]] = [
+            ("pair-verify", {"do": "verify", "count": max(1, bench.size.verifies // 3)}, ""),
+            ("read", {"do": "read", "seconds": bench.size.seconds}, "1.0"),
+            ("write", {"do": "write", "seconds": bench.size.seconds}, "1.0"),
+            ("GET /accessories", {"do": "accessories", "seconds": bench.size.seconds}, ""),
         ]
         for what, command, target in jobs:
             for same in (False, True):

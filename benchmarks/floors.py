@@ -6,7 +6,6 @@ import os
 import socket
 import sys
 import time
-from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from generator import SETUP_CODE, get, pair_setup, pair_verify, post, put, take
@@ -136,15 +135,3 @@ class Bare:
             assert found is not None, "an answer is missing"
             assert found[0] in (200, 204), found
         return took / count * 1e6
-
-
-def profile(kind: str, count: int, path: Path) -> None:
-    """Write a cProfile of the bare engine to `path`."""
-    import cProfile
-
-    bare = Bare()
-    profiler = cProfile.Profile()
-    profiler.enable()
-    bare.serve(kind, count)
-    profiler.disable()
-    profiler.dump_stats(path)

@@ -9,11 +9,11 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table. `target` bounds the ratio to the peer, or the value itself where there is no peer."""
+    """One line of a table. `target` is what we aim at: a ratio to the peer, or the value where there is no peer."""
 
     label: str
     unit: str
-    target: float | None = None
+    target: str = ""
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Table:
         """The table as Markdown: median [least..most] for each subject, then its ratio to the peer."""
         others = [subject for subject in self.subjects if subject != self.peer]
         compared = others if self.peer else []
-        targets = any(row.target is not None for row in self.samples)
+        targets = any(row.target for row in self.samples)
         head = ["", *self.subjects, *(f"{subject} / {self.peer}" for subject in compared), *(["target"] * targets)]
         lines = [f"### {self.title}", "", _line(head), _line(["---"] * len(head))]
         for row, middle in self.medians():
@@ -54,7 +54,7 @@ class Table:
                 else:
                     cells.append("-")
             if targets:
-                cells.append("" if row.target is None else f"<= {row.target:g}")
+                cells.append(row.target)
             lines.append(_line(cells))
         return "\n".join(lines) + "\n"
 

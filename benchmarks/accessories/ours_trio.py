@@ -7,6 +7,7 @@ N times, letting the loop run after each, and answers `{"done": N}`. Ends with i
 from __future__ import annotations
 
 import argparse
+import cProfile
 import json
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 parser = argparse.ArgumentParser()
 parser.add_argument("--set", choices=["light", "bridge"], default="light")
 parser.add_argument("--plain", action="store_true", help="without orjson and gmpy2, as if they were not installed")
+parser.add_argument("--profile", type=Path, help="write a cProfile of the whole run to this file")
 options = parser.parse_args()
 if options.plain:
     sys.modules["orjson"] = sys.modules["gmpy2"] = None
@@ -101,4 +103,9 @@ async def main(state: Path) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as directory:
-        trio.run(main, Path(directory))
+        if options.profile:
+            profiler = cProfile.Profile(time.process_time)
+            profiler.runcall(trio.run, main, Path(directory))
+            profiler.dump_stats(options.profile)
+        else:
+            trio.run(main, Path(directory))

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 import trio
-from tests.interop.foreign_peers import WRONG_CODE, PeerFailedError, Peers
+from tests.interop.foreign_peers import WRONG_CODE, Foreign, PeerFailedError, Peers
 
 pytestmark = pytest.mark.trio
+
+
+async def pair(controller: Foreign, **arguments: object) -> None:
+    """Pair, patiently: these two disagree about leading zeros, and refuse the right code about once in a hundred."""
+    for _ in range(3):
+        with contextlib.suppress(PeerFailedError):
+            await controller.do("pair", **arguments)
+            return
+    await controller.do("pair", **arguments)
 
 
 @pytest.mark.parametrize("name", ["happython", "hapnodejs"])
@@ -19,7 +29,7 @@ async def test_aiohomekit_uses_the_other_peers(peers: Peers, tmp_path: Path, nam
             ids = hello["ids"]
             with pytest.raises(PeerFailedError, match="AuthenticationError"):
                 await controller.do("pair", setup_code=WRONG_CODE, **there)
-            await controller.do("pair", setup_code=hello["setup_code"], **there)
+            await pair(controller, setup_code=hello["setup_code"], **there)
             assert await controller.do("put", values={ids["on"]: True}) == {}
             await accessory.line(event="written", name="on", value=True)
             assert bool((await controller.do("get", ids=[ids["on"]]))[ids["on"]]["value"])
