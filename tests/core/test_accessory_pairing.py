@@ -1,4 +1,4 @@
-"""Pairing through the accessory engine: errors in their places, storing before answering, sessions that end (HAP 4-6)."""
+"""Pairing through the accessory engine: errors in place, storing before answering, sessions ending (HAP 4 to 6)."""
 
 from __future__ import annotations
 

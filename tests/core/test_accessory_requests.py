@@ -305,16 +305,12 @@ def test_the_application_decides_about_writes():
     rig.lamp.asked.setter(lambda value, caller: None)
     rig.lamp.guarded.setter(lambda value, caller: None)
     line = rig.session()
-    line.send(
-        b"PUT /characteristics HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b"
-        % (
-            len(
-                text
-                := b'{"characteristics":[{"aid":1,"iid":17,"value":5},{"aid":1,"iid":10,"value":1},{"aid":1,"iid":18,"value":true,"authData":"qrs=","remote":true}]}'
-            ),
-            text,
-        )
+    entries = (
+        b'{"aid":1,"iid":17,"value":5},{"aid":1,"iid":10,"value":1},'
+        b'{"aid":1,"iid":18,"value":true,"authData":"qrs=","remote":true}'
     )
+    text = b'{"characteristics":[%b]}' % entries
+    line.send(write_request("PUT", "/characteristics", "127.0.0.1", JSON, text))
     (question,) = rig.said(WriteRequested)
     assert question.writes == (
         CharacteristicWrite((1, 17), 5),

@@ -27,8 +27,11 @@ def imports(path: Path) -> Iterator[tuple[str, int]]:
             for name in node.names:
                 yield name.name, node.lineno
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: relative import"
             module = node.module or ""
+            if node.level:
+                package = module_name(path).split(".")[: None if path.name == "__init__.py" else -1]
+                package = package[: len(package) - node.level + 1]
+                module = ".".join([*package, module] if module else package)
             yield module, node.lineno
             for name in node.names:
                 yield f"{module}.{name.name}", node.lineno
@@ -58,7 +61,11 @@ def code_lines(path: Path) -> int:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
             first = node.body[0]
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
                 lines.difference_update(range(first.lineno, (first.end_lineno or first.lineno) + 1))
     return len(lines)
 

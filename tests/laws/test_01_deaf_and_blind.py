@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 
 import pytest
-
 from tests.laws.source import CORE, files, imports, within
 
 FORBIDDEN = (
@@ -35,6 +34,7 @@ ALLOWED = {
     "base64",
     "binascii",
     "collections",
+    "contextlib",
     "cryptography",
     "difflib",
     "enum",
@@ -76,6 +76,5 @@ def test_imports_and_calls(path):
 
 
 def _is_own(node: ast.Attribute) -> bool:
-    return isinstance(node.value, ast.Name) and node.value.id in {"self", "server"} or isinstance(
-        node.value, ast.Attribute
-    )
+    owner = node.value
+    return isinstance(owner, ast.Attribute) or (isinstance(owner, ast.Name) and owner.id in {"self", "server"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.laws.source import ADAPTERS, SRC, files, imports, within
 
 FORBIDDEN = (

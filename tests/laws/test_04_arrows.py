@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.laws.source import ADAPTERS, CORE, SRC, files, imports, module_name, within
 
 #: From the ground up. A package may import those before it, and itself.

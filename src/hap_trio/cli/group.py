@@ -8,7 +8,7 @@ from typing import NoReturn, TypeVar
 
 import click
 
-from hap_trio.cli import accessories, demo, discover, pairings, serve, values
+from hap_trio.cli import accessories, demo, discover, pairing, pairings, serve, values
 from hapcore.errors import HapError
 
 __all__ = ["hap"]
@@ -77,6 +77,7 @@ _COMMANDS: tuple[Callable[[click.Group], None], ...] = (
     discover.register,
     accessories.register,
     values.register,
+    pairing.register,
     pairings.register,
 )
 for _register in _COMMANDS:

@@ -180,9 +180,9 @@ def serve(
 ) -> None:
     """Serve an accessory until Ctrl-C or SIGTERM.
 
-    KIND is one of lightbulb, switch, outlet, thermostat, temperature-sensor, lock, fan, bridge. MODULE:ATTRIBUTE names an
-    accessory or service of your own, a list of them, or a function that makes one. Without --state it is a new device at
-    each start.
+    KIND is one of lightbulb, switch, outlet, thermostat, temperature-sensor, lock, fan, bridge. MODULE:ATTRIBUTE names
+    an accessory or service of your own, a list of them, or a function that makes one. Without --state it is a new
+    device at each start.
 
     \b
     Example: hap serve lightbulb --name "Desk lamp" --state lamp.json

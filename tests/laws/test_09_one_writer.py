@@ -1,0 +1,31 @@
+"""Law 9: one place writes to a connection. That a cancelled caller cuts nothing is shown in tests/adapters."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from tests.laws.source import ADAPTERS, SRC, files
+
+#: Where bytes may be given to a transport.
+WRITERS = {"hap_trio/stream.py", "hap_trio/pump.py"}
+SENDING = {"send", "send_all", "sendall", "sendmsg", "write", "writelines", "send_nowait", "send_eof"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for folder in ADAPTERS for path in files(folder) if "cli" not in path.parts],
+    ids=lambda path: str(path.relative_to(SRC)),
+)
+def test_nobody_else_writes(path) -> None:
+    name = str(path.relative_to(SRC))
+    calls = {
+        node.func.attr
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in SENDING
+    }
+    if name == "hap_trio/store.py":
+        calls -= {"write"}  # a file, not a connection
+    assert not calls or name in WRITERS, f"{name} calls {calls}"
+    if name == "hap_trio/pump.py":
+        assert calls, "the rule looks at nothing any more"
