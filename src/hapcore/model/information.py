@@ -30,7 +30,7 @@ def _uuid(short: str) -> str:
     return short.rjust(8, "0") + BASE
 
 
-_TEXT = Metadata(Format.STRING, [Permission.READ], max_len=64)
+_TEXT = Metadata(Format.STRING, [Permission.READ])
 
 IDENTIFY = CharacteristicType("Identify", _uuid("14"), Metadata(Format.BOOL, [Permission.WRITE]), bool)
 MANUFACTURER = CharacteristicType("Manufacturer", _uuid("20"), _TEXT, str)
