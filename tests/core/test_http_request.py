@@ -196,6 +196,7 @@ def test_the_largest_head_and_one_byte_more() -> None:
     head = start + b"x" * (MAX_HEAD - len(start) - 4) + b"\r\n\r\n"
     assert len(head) == MAX_HEAD
     assert read(head) == read(head, 1000) == [Request("GET", "/p", "/p", None, None, False, b"")]
+    assert read(head[:-4] + b"xxxx") == [("head too large", None)]
     for step in (0, 1, 1000):
         assert read(head.replace(b"X: ", b"X:  "), step) == [("head too large", None)]
         assert read(b"GET /" + b"x" * MAX_HEAD, step) == [("head too large", None)]

@@ -90,6 +90,7 @@ BROKEN: list[tuple[bytes, JsonValue]] = [
     (b"-9223372036854775809", -(2**63) - 1),
     (b'{"pid":123456789012345678901234567890}', {"pid": 123456789012345678901234567890}),
     (b"NaN", None),
+    (b"1.0e999", None),
     (b"[Infinity,-Infinity]", [None, None]),
     (b"[1.0e999,-1e400]", [None, None]),
     (b"\xef\xbb\xbf{}", {}),
@@ -102,6 +103,8 @@ BROKEN: list[tuple[bytes, JsonValue]] = [
     (b'{"a":1} // done', {"a": 1}),
     (b'// first\n{"a"/* the key */:1/*,*/,"b":"// no /* comment */"}', {"a": 1, "b": "// no /* comment */"}),
     (b'"\\ud800"', "\ufffd"),
+    (b'"\\uD800"', "\ufffd"),
+    (b'{"\\udc00":1}', {"\ufffd": 1}),
     (b'{"\\udc00":["\\ud800x\\ud83d\\ude00"]}', {"\ufffd": ["\ufffdx\U0001f600"]}),
     (b'"\xff\xc3"', "\ufffd\ufffd"),
     (b'"\xed\xa0\x80"', "\ufffd\ufffd\ufffd"),
@@ -204,20 +207,23 @@ def test_number_length_limit() -> None:
         read_tolerant(digits + b"9")
     with pytest.raises(JsonError, match="too long"):
         read_strict(b"0." + digits)
+    with pytest.raises(JsonError, match="integer out of range"):
+        read_strict(digits * 10)
 
 
 def test_repair_has_a_size_limit() -> None:
     padding = b" " * MAX_REPAIR
     assert read_tolerant(b"[1" + padding + b"]") == [1]
+    assert read_tolerant(b"\xef\xbb\xbf[1" + padding + b"]\x00") == [1]
     with pytest.raises(JsonError, match="too large"):
         read_tolerant(b"[1," + padding + b"]")
 
 
 def test_strict_objects_know_their_repeated_keys() -> None:
-    outer = read_strict(b'{"pid":1,"x":{"a":1,"b":2},"pid":2,"pid":3,"ttl":4}')
+    outer = read_strict(b'{"pid":1,"ttl":0,"x":{"a":1,"b":2},"pid":2,"pid":3,"y":5,"ttl":4}')
     assert isinstance(outer, Object)
-    assert outer == {"pid": 3, "x": {"a": 1, "b": 2}, "ttl": 4}
-    assert outer.duplicates == {"pid"}
+    assert outer == {"pid": 3, "x": {"a": 1, "b": 2}, "y": 5, "ttl": 4}
+    assert outer.duplicates == {"pid", "ttl"}
     inner = outer["x"]
     assert isinstance(inner, Object)
     assert inner.duplicates == frozenset()

@@ -120,8 +120,8 @@ class ResponseReader:
         """The stream has ended. Raises `HttpError` if that cuts a message; to be called after `next` returned None."""
         if self._dead is not None:
             raise HttpError(self._dead)
-        whole = self._head is None or (self._state is _Body.JSON and not self._depth)
-        if not whole or self._inbox.data.strip(EMPTY_LINES):
+        whole = self._head is None or self._state is _Body.JSON  # a begun object would still stand in the inbox
+        if not whole or self._inbox.data:
             self._kill("the connection ended inside a message")
             raise HttpError("the connection ended inside a message")
 
@@ -262,7 +262,6 @@ class ResponseReader:
         if self._depth:
             self._left = position
             return None
-        self._left = 0
         body = bytes(data[:position])
         inbox.consume(position)
         return body

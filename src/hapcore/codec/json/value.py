@@ -39,10 +39,9 @@ def too_deep(body: bytes) -> bool:
     """Whether `body` nests deeper than `MAX_DEPTH`, found without parsing it (and without recursion)."""
     if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
         return False
-    marks = body.translate(None, _NOT_MARKS)
-    if b"\\" not in marks:
-        # Without escapes quotes alternate, so pairs vanish here unless a string has a bracket in it.
-        marks = marks.replace(b'""', b"")
+    # Before the first bracket or backslash inside a string stands an odd number of quotes: pairs of neighbours cannot
+    # all vanish then, and the strings are taken out one by one.
+    marks = body.translate(None, _NOT_MARKS).replace(b'""', b"")
     if b'"' in marks:
         marks = _STRING.sub(b"", body)
     rest = marks = marks.translate(None, _NOT_BRACKETS)
