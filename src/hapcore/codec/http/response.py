@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-from enum import Enum
-from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from attrs import define, field
 
+from hapcore.codec.http.head import BAD_STATUS_LINE, Body, Head, parse_head, read_head
 from hapcore.codec.http.message import (
     EMPTY_LINES,
     MAX_CACHED_HEAD,
     MAX_HEAD,
     HttpError,
     Inbox,
-    check_header_line,
     size_only,
-    split_header_line,
 )
 
 __all__ = ["MAX_CHUNK_LINE", "MAX_RESPONSE_BODY", "Response", "ResponseReader"]
@@ -28,13 +25,10 @@ MAX_RESPONSE_BODY: Final = 16 * 1024 * 1024
 #: Longest line before a chunk: up to 16 digits and the extensions a device adds. Nobody uses more than a few bytes.
 MAX_CHUNK_LINE: Final = 1024
 
-_STATUS_LINE = re.compile(r"(HTTP|EVENT)/1\.[0-9][ \t]+([0-9]{3})(?:[ \t]+([^\x00-\x08\x0a-\x1f\x7f]*))?")
 _STARTS = (b"HTTP/1.", b"EVENT/1.")
 _CHUNK_LINE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r?")
-_LENGTH = re.compile(r"[0-9]{1,19}")
 _JSON_MARKS = re.compile(rb'["{}]')
 _STRING_MARKS = re.compile(rb'["\\]')
-_BAD_LINE = "malformed status line"
 
 
 @define(weakref_slot=False)
@@ -46,27 +40,6 @@ class Response:
     headers: dict[str, str]
     body: bytes = field(repr=size_only)
     event: bool
-
-
-class _Body(Enum):
-    """How the body is delimited, and how far reading it has come."""
-
-    NONE = "no body"
-    LENGTH = "Content-Length"
-    JSON = "an event without length: one JSON object, or nothing"
-    CHUNK_LINE = "chunked, a size line is due"
-    CHUNK_DATA = "chunked, inside a chunk"
-    CHUNK_END = "chunked, the line end after a chunk is due"
-    TRAILER = "chunked, after the last chunk"
-
-
-class _Head(NamedTuple):
-    status: int
-    reason: str
-    headers: dict[str, str]
-    event: bool
-    body: _Body
-    length: int
 
 
 class ResponseReader:
@@ -94,8 +67,8 @@ class ResponseReader:
         self._max_head = max_head
         self._max_body = max_body
         self._inbox = Inbox()
-        self._head: _Head | None = None
-        self._state = _Body.NONE
+        self._head: Head | None = None
+        self._state = Body.NONE
         self._chunks = bytearray()  # the chunked body so far
         self._left = 0  # CHUNK_DATA: bytes missing; TRAILER: bytes seen; JSON: bytes scanned
         self._depth = 0  # JSON: open braces
@@ -120,7 +93,7 @@ class ResponseReader:
         """The stream has ended. Raises `HttpError` if that cuts a message; to be called after `next` returned None."""
         if self._dead is not None:
             raise HttpError(self._dead)
-        whole = self._head is None or self._state is _Body.JSON  # a begun object would still stand in the inbox
+        whole = self._head is None or self._state is Body.JSON  # a begun object would still stand in the inbox
         if not whole or self._inbox.data:
             self._kill("the connection ended inside a message")
             raise HttpError("the connection ended inside a message")
@@ -147,7 +120,7 @@ class ResponseReader:
             if head.status < 200 and not head.event:
                 head = None
         state = self._state
-        if state is _Body.LENGTH:
+        if state is Body.LENGTH:
             data = inbox.data
             length = head.length
             if len(data) < length:
@@ -155,18 +128,18 @@ class ResponseReader:
                 return None
             body = data[:length] if isinstance(data, bytes) else bytes(data[:length])
             inbox.consume(length)
-        elif state is _Body.NONE:
+        elif state is Body.NONE:
             body = b""
         else:
             self._head = head
-            found = self._next_json() if state is _Body.JSON else self._next_chunks()
+            found = self._next_json() if state is Body.JSON else self._next_chunks()
             if found is None:
                 return None
             body = found
         self._head = None
         return Response(head.status, head.reason, head.headers.copy(), body, head.event)
 
-    def _next_head(self) -> _Head | None:
+    def _next_head(self) -> Head | None:
         inbox = self._inbox
         if inbox.data[0] in EMPTY_LINES:
             inbox.skip_empty_lines()
@@ -174,11 +147,11 @@ class ResponseReader:
         if raw is None:
             data = inbox.data
             if not any(data[: len(start)] == start[: len(data)] for start in _STARTS):
-                raise HttpError(_BAD_LINE)
+                raise HttpError(BAD_STATUS_LINE)
             if len(data) >= self._max_head:
                 raise HttpError("head too large")
             return None
-        head = _read_head(raw) if len(raw) <= MAX_CACHED_HEAD else _parse_head(raw)
+        head = read_head(raw) if len(raw) <= MAX_CACHED_HEAD else parse_head(raw)
         if head.length > self._max_body:
             raise HttpError("body too large")
         self._state = head.body
@@ -189,7 +162,7 @@ class ResponseReader:
         body = self._chunks
         while True:
             data = inbox.data
-            if self._state is _Body.CHUNK_DATA:
+            if self._state is Body.CHUNK_DATA:
                 if not data:
                     return None
                 size = min(self._left, len(data))
@@ -198,7 +171,7 @@ class ResponseReader:
                 self._left -= size
                 if self._left:
                     return None
-                self._state = _Body.CHUNK_END
+                self._state = Body.CHUNK_END
                 continue
             end = data.find(b"\n", inbox.scanned, MAX_CHUNK_LINE)
             if end < 0:
@@ -208,18 +181,18 @@ class ResponseReader:
                 return None
             line = bytes(data[:end])
             inbox.consume(end + 1)
-            if self._state is _Body.CHUNK_END:
+            if self._state is Body.CHUNK_END:
                 if line not in (b"", b"\r"):
                     raise HttpError("malformed chunk")
-                self._state = _Body.CHUNK_LINE
-            elif self._state is _Body.CHUNK_LINE:
+                self._state = Body.CHUNK_LINE
+            elif self._state is Body.CHUNK_LINE:
                 size_line = _CHUNK_LINE.fullmatch(line)
                 if size_line is None:
                     raise HttpError("malformed chunk")
                 self._left = int(size_line[1], 16)
                 if len(body) + self._left > self._max_body:
                     raise HttpError("body too large")
-                self._state = _Body.CHUNK_DATA if self._left else _Body.TRAILER
+                self._state = Body.CHUNK_DATA if self._left else Body.TRAILER
             elif line in (b"", b"\r"):
                 self._chunks = bytearray()
                 self._left = 0
@@ -271,47 +244,3 @@ class ResponseReader:
         self._head = None
         self._inbox = Inbox()
         self._chunks = bytearray()
-
-
-def _parse_head(raw: bytes) -> _Head:
-    lines = [line.removesuffix("\r") for line in raw.decode("latin-1").split("\n")]
-    status_line = _STATUS_LINE.fullmatch(lines[0])
-    if status_line is None:
-        raise HttpError(_BAD_LINE)
-    kind, status_text, reason = status_line.groups()
-    status, event = int(status_text), kind == "EVENT"
-    headers: dict[str, str] = {}
-    last = ""
-    for line in lines[1:]:
-        check_header_line(line)
-        name, value = split_header_line(line)
-        if not name:
-            if not last:
-                raise HttpError("malformed header line")
-            headers[last] = f"{headers[last]} {value}".strip(" ")
-        elif name in headers and name != "content-length":
-            headers[name] = f"{headers[name]}, {value}"
-        elif headers.setdefault(name, value) != value:
-            raise HttpError("two different Content-Length")
-        last = name or last
-    state, length = _framing(status, event, headers)
-    return _Head(status, (reason or "").strip(" \t"), headers, event, state, length)
-
-
-def _framing(status: int, event: bool, headers: dict[str, str]) -> tuple[_Body, int]:
-    if (status < 200 and not event) or status in (204, 304):
-        return _Body.NONE, 0
-    coding = headers.get("transfer-encoding", "").lower()
-    if coding and coding != "identity":
-        if coding != "chunked":
-            raise HttpError("unknown Transfer-Encoding")
-        return _Body.CHUNK_LINE, 0
-    length = headers.get("content-length")
-    if length is None:
-        return (_Body.JSON if event else _Body.NONE), 0
-    if not _LENGTH.fullmatch(length):
-        raise HttpError("malformed Content-Length")
-    return _Body.LENGTH, int(length)
-
-
-_read_head = lru_cache(maxsize=128)(_parse_head)
