@@ -1,0 +1,365 @@
+"""Real mDNS on loopback. The host may be shared, so every name and id is drawn anew and strangers are overheard."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+import trio
+import trio.testing
+
+from hap_trio.bridge import Way, open_bridge
+from hap_trio.mdns import Browsing, Mdns, open_mdns
+from hapcore.discovery import DiscoveredAccessory, FeatureFlags, Gone, ServiceRecord, StatusFlags
+from hapcore.errors import LocalProtocolError
+
+LOOPBACK = ["127.0.0.1"]
+LIMIT = 20
+
+
+def _ways() -> list[Way]:
+    try:
+        open_bridge(Way.TRIO_ASYNCIO)
+    except ImportError:
+        return [Way.THREAD]
+    return [Way.TRIO_ASYNCIO, Way.THREAD]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """zeroconf's pauses between repeated packets, a tenth as long: nobody but us is on loopback."""
+    for name, value in (
+        ("_PROBE_RANDOM_DELAY_INTERVAL", (15, 25)),
+        ("_CHECK_TIME", 50),
+        ("_REGISTER_TIME", 23),
+        ("_UNREGISTER_TIME", 13),
+    ):
+        monkeypatch.setattr(f"zeroconf._core.{name}", value)
+
+
+@pytest.fixture(params=_ways(), ids=lambda way: way.value)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Way:
+    """Sends `open_mdns` over one bridge or the other."""
+    monkeypatch.setattr("hap_trio.bridge.open_bridge", lambda: open_bridge(request.param))
+    return request.param
+
+
+def _record(name: str | None = None, *, paired: bool = False, config_number: int = 1) -> ServiceRecord:
+    return ServiceRecord(
+        name or f"Lamp {secrets.token_hex(6)}",
+        secrets.token_bytes(6).hex(":").upper(),
+        config_number,
+        5,
+        StatusFlags(0) if paired else StatusFlags.NOT_PAIRED,
+        model="Bench1,1",
+        setup_hash="yf4bzw==",
+    )
+
+
+def _changed(record: ServiceRecord, *, paired: bool, config_number: int = 1) -> ServiceRecord:
+    flags = StatusFlags(0) if paired else StatusFlags.NOT_PAIRED
+    return ServiceRecord(
+        record.name, record.device_id, config_number, 5, flags, model="Bench1,1", setup_hash="yf4bzw=="
+    )
+
+
+async def _next(news: Browsing, device_id: str) -> DiscoveredAccessory | Gone:
+    """The next news of one accessory, whatever the neighbours announce."""
+    async for item in news:
+        if item.device_id == device_id:
+            return item
+    raise AssertionError("the browsing ended")
+
+
+async def _found(news: Browsing, device_id: str) -> DiscoveredAccessory:
+    item = await _next(news, device_id)
+    assert isinstance(item, DiscoveredAccessory)
+    return item
+
+
+@pytest.fixture
+async def near() -> AsyncIterator[Mdns]:
+    """Announces without asking for names."""
+    async with open_mdns(LOOPBACK, probe=False) as mdns:
+        yield mdns
+
+
+@pytest.fixture
+async def far() -> AsyncIterator[Mdns]:
+    """Another responder, as on another host."""
+    async with open_mdns(LOOPBACK, probe=False) as mdns:
+        yield mdns
+
+
+async def test_announced_found_changed_and_gone(way: Way) -> None:
+    record = _record()
+    with trio.fail_after(LIMIT):
+        async with open_mdns(LOOPBACK, probe=False) as near, open_mdns(LOOPBACK) as far, far.browse() as news:
+            assert await near.advertise(record, 51826) == record.name
+            assert await _found(news, record.device_id) == DiscoveredAccessory(
+                name=record.name,
+                device_id=record.device_id,
+                addresses=("127.0.0.1",),
+                port=51826,
+                model="Bench1,1",
+                category=5,
+                config_number=1,
+                state_number=1,
+                feature_flags=FeatureFlags(0),
+                status_flags=StatusFlags.NOT_PAIRED,
+                setup_hash="yf4bzw==",
+                protocol_version="1.1",
+            )
+            await near.update(_changed(record, paired=True))
+            assert (await _found(news, record.device_id)).paired
+            await near.withdraw(record.device_id)
+            assert await _next(news, record.device_id) == Gone(record.name, record.device_id)
+
+
+async def test_what_is_there_already_is_found(near: Mdns, far: Mdns) -> None:
+    record = _record()
+    with trio.fail_after(LIMIT):
+        await near.advertise(record, 4711, ["127.0.0.1", "127.0.0.2"])
+        for _ in range(2):  # from the network, then from the cache of the same responder
+            async with far.browse() as news:
+                found = await _found(news, record.device_id)
+                assert (found.port, sorted(found.addresses)) == (4711, ["127.0.0.1", "127.0.0.2"])
+
+
+async def test_changes_within_a_second_are_all_announced_and_heard(near: Mdns, far: Mdns) -> None:
+    record = _record()
+    with trio.fail_after(LIMIT):
+        async with far.browse() as news:
+            for paired in (False, True, False, True, False):
+                await near.advertise(_changed(record, paired=paired), 4711)
+                assert (await _found(news, record.device_id)).paired is paired
+
+
+async def test_repeats_of_an_old_record_do_not_undo_the_new_one(near: Mdns, far: Mdns) -> None:
+    record = _record()
+    with trio.fail_after(LIMIT):
+        async with far.browse() as news:
+            await near.advertise(record, 4711)
+            await _found(news, record.device_id)
+            await near.update(_changed(record, paired=True, config_number=2))
+            assert (await _found(news, record.device_id)).config_number == 2
+            with trio.move_on_after(0.1):  # the old announcement would have been repeated after 23 and 46 ms
+                raise AssertionError(await _next(news, record.device_id))
+            await near.update(_changed(record, paired=False, config_number=3))
+            assert (await _found(news, record.device_id)).config_number == 3
+
+
+async def test_another_port_replaces_the_announcement(near: Mdns, far: Mdns) -> None:
+    record = _record()
+    with trio.fail_after(LIMIT):
+        async with far.browse() as news:
+            await near.advertise(record, 4711)
+            assert (await _found(news, record.device_id)).port == 4711
+            assert await near.advertise(record, 4712) == record.name
+            while True:
+                item = await _next(news, record.device_id)
+                if isinstance(item, DiscoveredAccessory) and item.port == 4712:
+                    break
+
+
+async def test_a_taken_name_gets_a_number(near: Mdns, way: Way) -> None:
+    name = f"Lamp {secrets.token_hex(6)}"
+    first, second, third = _record(name), _record(name), _record(name)
+    with trio.fail_after(LIMIT):
+        assert await near.advertise(first, 1) == name
+        assert await near.advertise(second, 2) == f"{name} (2)"  # of the same responder: known without asking
+        async with open_mdns(LOOPBACK, probe=True) as asking, asking.browse() as news:
+            assert await asking.advertise(third, 3) == f"{name} (3)"
+            found = {await _found(news, record.device_id) for record in (first, second, third)}
+            assert {each.name for each in found} == {name, f"{name} (2)", f"{name} (3)"}
+
+
+async def test_names_that_are_no_labels_are_announced_all_the_same(near: Mdns, far: Mdns) -> None:
+    with trio.fail_after(LIMIT):
+        async with far.browse() as news:
+            for name in ("Dr. Küche " + secrets.token_hex(4), "Lämp " * 20 + secrets.token_hex(4), "\x07Bell\n"):
+                record = _record(name)
+                announced = await near.advertise(record, 4711)
+                assert (await _found(news, record.device_id)).name == announced
+                assert len(announced.encode()) <= 63
+
+
+async def test_leaving_says_goodbye(far: Mdns, way: Way) -> None:
+    record = _record()
+    with trio.fail_after(LIMIT):
+        async with far.browse() as news:
+            async with open_mdns(LOOPBACK, probe=False) as near:
+                await near.advertise(record, 4711)
+                await _found(news, record.device_id)
+            assert await _next(news, record.device_id) == Gone(record.name, record.device_id)
+
+
+async def test_being_cancelled_says_goodbye_too(far: Mdns, way: Way) -> None:
+    record = _record()
+    with trio.fail_after(LIMIT):
+        async with far.browse() as news:
+            with trio.CancelScope() as scope:
+                async with open_mdns(LOOPBACK, probe=False) as near:
+                    await near.advertise(record, 4711)
+                    await _found(news, record.device_id)
+                    scope.cancel()
+                    await trio.sleep_forever()
+            assert scope.cancelled_caught
+            assert await _next(news, record.device_id) == Gone(record.name, record.device_id)
+
+
+async def test_an_announcement_cancelled_while_asking_leaves_nothing(near: Mdns, way: Way) -> None:
+    record = _record()
+    with trio.fail_after(LIMIT):
+        async with open_mdns(LOOPBACK, probe=True) as asking:
+            with trio.move_on_after(0.01) as scope:
+                await asking.advertise(record, 4711)
+            assert scope.cancelled_caught
+            with pytest.raises(LocalProtocolError, match="not announced"):
+                await asking.update(record)
+            assert await asking.advertise(record, 4711) == record.name
+
+
+async def test_withdrawn_and_announced_again_keeps_the_name(far: Mdns, way: Way) -> None:
+    record = _record()
+    with trio.fail_after(LIMIT):
+        async with open_mdns(LOOPBACK, probe=True) as asking:
+            assert await asking.advertise(record, 4711) == record.name
+            await asking.withdraw()
+            await asking.withdraw()
+            assert await asking.advertise(record, 4711) == record.name
+
+
+async def test_what_is_not_announced_cannot_be_updated(near: Mdns) -> None:
+    with pytest.raises(LocalProtocolError, match="not announced"):
+        await near.update(_record())
+
+
+async def test_browsing_ends_when_closed_and_a_slow_reader_gets_the_latest(near: Mdns, far: Mdns) -> None:
+    record = _record()
+    with trio.fail_after(LIMIT):
+        news, witness = far.browse(), far.browse()
+        async with news, witness:
+            await near.advertise(record, 4711)
+            await _found(witness, record.device_id)
+            await near.update(_changed(record, paired=True, config_number=7))
+            assert (await _found(witness, record.device_id)).config_number == 7
+            async with trio.open_nursery() as nursery:
+                assert (await _found(news, record.device_id)).config_number == 7
+
+                async def drain() -> None:
+                    async for _ in news:
+                        pass
+
+                nursery.start_soon(drain)
+                await trio.testing.wait_all_tasks_blocked()
+                await news.aclose()
+                await news.aclose()
+
+
+async def test_a_reset_accessory_is_another_one(near: Mdns, far: Mdns) -> None:
+    before = _record()
+    after = ServiceRecord(before.name, secrets.token_bytes(6).hex(":").upper(), 1, 5, StatusFlags.NOT_PAIRED)
+    with trio.fail_after(LIMIT):
+        async with far.browse() as news:
+            await near.advertise(before, 4711)
+            await _found(news, before.device_id)
+            await near.withdraw()
+            await near.advertise(after, 4711)
+            seen: dict[str, DiscoveredAccessory | Gone] = {}
+            async for item in news:
+                seen[item.device_id] = item
+                if after.device_id in seen and isinstance(seen.get(before.device_id), Gone):
+                    break
+            assert isinstance(seen[after.device_id], DiscoveredAccessory)
+
+
+# --- interfaces -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("interfaces", [["lo"], ["127.0.0.1", "nonsense"], []])
+async def test_what_is_no_address_is_the_callers_mistake(way: Way, interfaces: list[str]) -> None:
+    with pytest.raises(LocalProtocolError, match="interfaces"):
+        async with open_mdns(interfaces):
+            raise AssertionError
+
+
+async def test_an_address_of_somebody_else_is_an_os_error(way: Way) -> None:
+    with pytest.raises(OSError, match="assign"):
+        async with open_mdns(["192.0.2.1"]):
+            raise AssertionError
+
+
+async def test_an_error_in_the_block_comes_out_as_it_is(way: Way) -> None:
+    async def fail() -> None:
+        async with open_mdns(LOOPBACK, probe=False) as near:
+            await near.advertise(_record(), 4711)
+            raise KeyError("mine")
+
+    with trio.fail_after(LIMIT), pytest.raises(KeyError, match="mine"):
+        await fail()
+
+
+async def test_only_the_chosen_interface_hears(near: Mdns) -> None:
+    """Nothing of an accessory announced on loopback reaches a listener on the machine's other addresses."""
+    record = _record()
+    others = [info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
+    own = next((str(address) for address in others if not str(address).startswith("127.")), None)
+    if own is None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
+            try:
+                route.connect(("192.0.2.1", 9))
+                own = route.getsockname()[0]
+            except OSError:
+                return  # a machine with loopback only: there is nobody who must not hear
+    listener = trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "SO_REUSEPORT"):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if sys.platform == "linux":
+            listener.setsockopt(socket.IPPROTO_IP, 49, 0)  # IP_MULTICAST_ALL: the joined interface only
+        await listener.bind(("", 5353))
+        member = struct.pack("4s4s", socket.inet_aton("224.0.0.251"), socket.inet_aton(str(own)))
+        listener.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+        with trio.fail_after(LIMIT):
+            await near.advertise(record, 4711)
+            with trio.move_on_after(0.1):
+                while True:
+                    packet = await listener.recv(9000)
+                    assert record.device_id.encode() not in packet
+
+
+def test_importing_costs_no_asyncio() -> None:
+    program = (
+        "import sys, hap_trio.mdns; print([m for m in ('asyncio', 'zeroconf', 'trio_asyncio') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_a_whole_life_warns_about_nothing() -> None:
+    program = """
+import sys, trio
+from hap_trio.mdns import open_mdns
+from hapcore.discovery import ServiceRecord
+async def main():
+    async with open_mdns(["127.0.0.1"], probe=False) as mdns, mdns.browse() as news:
+        await mdns.advertise(ServiceRecord("Quiet lamp", sys.argv[1], 1, 5, 1), 4711)
+        async for found in news:
+            if found.device_id == sys.argv[1]:
+                break
+trio.run(main)
+"""
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", program, _record().device_id],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
