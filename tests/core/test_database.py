@@ -242,6 +242,16 @@ def test_what_is_not_for_ip_is_neither_shown_nor_found() -> None:
     assert light.type.name == "Lightbulb"
 
 
+def test_control_points_show_nothing() -> None:
+    database = bench()
+    point = database.find(1, 0x62)
+    assert point is not None
+    point.store(b"\x7f\x01\x00")
+    assert shown(database)[point.id]["value"] == ""
+    assert shown(database, {point.id: b'"fwEA"'})[point.id]["value"] == ""
+    assert point.to_wire() == b'"fwEA"'
+
+
 def test_those_the_application_wants_to_be_asked_for() -> None:
     database = bench()
     assert database.read_handled() == []  # the control point is not read for the database
