@@ -97,7 +97,7 @@ class PairSetupController:
         """Prove the setup code, given as "031-45-154". Draws "pair-setup.srp-a" (32 bytes), up to eight times."""
         self._expect(_Due.M3)
         if not _CODE.fullmatch(setup_code):
-            raise LocalProtocolError("is not of the form 031-45-154", argument="setup_code")
+            raise LocalProtocolError("is not of the form XXX-XX-XXX, eight digits", argument="setup_code")
         srp = self._srp = self._draw_exchange(setup_code)
         self._session_key = srp.session_key
         self._due = _Due.M4
