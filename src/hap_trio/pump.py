@@ -187,7 +187,9 @@ class Pump:
             flushing = wire.ended and wire.limit is not None
             self._lose(wire)
             self.drain()
-            if not flushing:
+            if wire.quick is not None and not flushing:
+                wire.quick.close()  # what aclose() does, for less
+            elif not flushing:
                 await trio.aclose_forcefully(wire.stream)
 
     def _send(self, wire: Wire, data: bytes) -> None:
