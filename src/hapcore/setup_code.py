@@ -85,7 +85,7 @@ class SetupCode:
 def new_setup_code(entropy: Entropy) -> SetupCode:
     """Draw a setup code that is not trivial (label "setup-code", 16 bytes: so many that no bias is left)."""
     number = int.from_bytes(draw(entropy, "setup-code", 16), "big") % _CODES
-    while number in _TRIVIAL:  # no two trivial codes are neighbours, so this ends at once, also with a replayed source
+    while number in _TRIVIAL:  # twice at most, whatever the source replays
         number = (number + 1) % _CODES
     return SetupCode.from_number(number)
 
