@@ -83,11 +83,11 @@ def tlv(text):
         ("060102070102", "070102060102", True),
         ("060102070102", "060102070106", False),
         ("060102070102", "060102", False),
-        ("060102" "010161" "ff00" "010162", "060102" "010162" "ff00" "010161", True),
-        ("060102" "010161" "ff00" "010162", "060102" "010161", False),
-        ("060102" "0341" + "00" + 64 * "11", "060102" "0340" + 64 * "11", True),
-        ("060102" "0341" + "00" + 64 * "11", "060102" "0340" + 63 * "11" + "12", False),
-        ("060102" "0320" + "00" + 31 * "11", "060102" "031f" + 31 * "11", False),
+        ("060102010161ff00010162", "060102010162ff00010161", True),
+        ("060102010161ff00010162", "060102010161", False),
+        ("0601020341" + "00" + 64 * "11", "0601020340" + 64 * "11", True),
+        ("0601020341" + "00" + 64 * "11", "0601020340" + 63 * "11" + "12", False),
+        ("0601020320" + "00" + 31 * "11", "060102031f" + 31 * "11", False),
     ],
 )
 def test_pairing_messages(expected, got, alike):
@@ -97,7 +97,9 @@ def test_pairing_messages(expected, got, alike):
 def test_the_accessory_database_is_compared_with_its_defaults():
     def database(**more):
         characteristic = {"iid": 9, "type": "25", "format": "uint8", "perms": ["pr"], "value": 1, **more}
-        return message({"accessories": [{"aid": 1, "services": [{"iid": 8, "type": "43", "characteristics": [characteristic]}]}]})
+        return message(
+            {"accessories": [{"aid": 1, "services": [{"iid": 8, "type": "43", "characteristics": [characteristic]}]}]}
+        )
 
     same = {"minValue": 0, "maxValue": 255, "minStep": 1, "ev": False, "type": "00000025-0000-1000-8000-0026BB765291"}
     assert difference(database(), database(**same)) is None
@@ -112,7 +114,11 @@ def test_messages_are_cut_out_of_a_stream():
         b"HTTP/1.1 204 No Content\r\n\r\n"
     )
     whole = Messages().feed(data)
-    assert [(one.status, one.event, one.body) for one in whole] == [(200, False, b"abcde"), (200, True, b"{}"), (204, False, b"")]
+    assert [(one.status, one.event, one.body) for one in whole] == [
+        (200, False, b"abcde"),
+        (200, True, b"{}"),
+        (204, False, b""),
+    ]
     cut = Messages()
     assert [found for index in range(len(data)) for found in cut.feed(data[index : index + 1])] == whole
     assert b"".join(one.data for one in whole) == data

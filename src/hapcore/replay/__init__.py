@@ -1,9 +1,9 @@
 """Playing recorded sessions against the engines: read a recording, drive an engine with it, compare by meaning.
 
-    script = replay.read(json.loads(text))
-    outcome = replay.play_accessory(script, database)
-    outcome = replay.play_controller(script)
-    print(outcome.first or "alike")
+script = replay.read(json.loads(text))
+outcome = replay.play_accessory(script, database)
+outcome = replay.play_controller(script)
+print(outcome.first or "alike")
 """
 
 from __future__ import annotations

@@ -81,9 +81,7 @@ class _Link:
 class AccessoryPlayer:
     """One replay; `play` does it once."""
 
-    def __init__(
-        self, script: Script, database: Database, *, application: Application, cut: Cut = whole
-    ) -> None:
+    def __init__(self, script: Script, database: Database, *, application: Application, cut: Cut = whole) -> None:
         self._script = script
         self._database = database
         self._application = application
@@ -292,7 +290,7 @@ class AccessoryPlayer:
                     )
                 )
             case ReadRequested(request, _, ids):
-                self._submit(AnswerRead(request, {id: self._application.read(id) for id in ids}))
+                self._submit(AnswerRead(request, {one: self._application.read(one) for one in ids}))
             case _:
                 pass
 

@@ -33,7 +33,7 @@ def read(recording: object) -> Script:
     top = Fields.of(recording)
     if top.text("format", "") != FORMAT:
         raise RecordingError(f"format: expected {FORMAT!r}, got {top.text('format', '')!r}")
-    accessory = top.object("accessory")
+    accessory = top.child("accessory")
     return Script(
         name=top.text("name"),
         format=FORMAT,
@@ -125,7 +125,7 @@ def _setup(run: Fields) -> SetupRun:
     controller = run.text("controller", "")
     if not run.has("srp"):
         return SetupRun(controller)
-    srp = run.object("srp")
+    srp = run.child("srp")
     key = srp.maybe_hex("K")
     return SetupRun(
         controller,

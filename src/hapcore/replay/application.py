@@ -1,8 +1,8 @@
-"""The application behind a recorded accessory: what it did is not in the recording, so it is concluded from the answers.
+"""The application behind a recorded accessory: what it did is not recorded, so it is concluded from the answers.
 
-A value that is read, or comes as an event, and that no recorded write explains, was set from inside. A status that only an
-application gives was given by a handler. What the engine alone decides (privileges, permissions, ranges, existence) is
-never concluded, so that a wrong answer of the engine stays visible.
+A value that is read, or comes as an event, and that no recorded write explains, was set from inside. A status that only
+an application gives was given by a handler. What the engine alone decides (privileges, permissions, ranges, existence)
+is never concluded, so that a wrong answer of the engine stays visible.
 """
 
 from __future__ import annotations
@@ -67,13 +67,13 @@ class Application:
         """What the characteristic reads after the write; by default what was recorded, else the value written."""
         return self._responses.get(write.id, write.value)
 
-    def read(self, id: CharacteristicId) -> Value | HapStatus:
+    def read(self, number: CharacteristicId) -> Value | HapStatus:
         """What the read handler says."""
-        if id in self._statuses:
-            return self._statuses[id]
-        if id in self._responses:
-            return self._responses[id]
-        characteristic = self.database.find(*id)
+        if number in self._statuses:
+            return self._statuses[number]
+        if number in self._responses:
+            return self._responses[number]
+        characteristic = self.database.find(*number)
         return HapStatus.DOES_NOT_EXIST if characteristic is None else characteristic.value
 
     def before(self, request: Message, answer: Message | None) -> dict[CharacteristicId, Value]:
@@ -90,12 +90,12 @@ class Application:
         """Only what is known beforehand: the recorded answer may add to it."""
         self._statuses.clear()
         self._responses.clear()
-        for id, (read_handled, write_handled) in self._asked_by_design.items():
-            characteristic = self.database.find(*id)
+        for number, (read_handled, write_handled) in self._asked_by_design.items():
+            characteristic = self.database.find(*number)
             if characteristic is not None:
                 characteristic.read_handled = read_handled or characteristic.control_point
                 # Only an application can judge additional authorization data.
-                characteristic.write_handled = write_handled or id in self.handled or characteristic.authorized
+                characteristic.write_handled = write_handled or number in self.handled or characteristic.authorized
                 characteristic.write_handled |= characteristic.control_point
 
     def before_event(self, event: Message) -> dict[CharacteristicId, Value]:
@@ -106,69 +106,71 @@ class Application:
         """The buttons that were pressed so that this event came, though their values may not have changed."""
         found: dict[CharacteristicId, Value] = {}
         for entry in values_of(event):
-            id = identifier_of(entry)
-            characteristic = self.database.find(*id) if id is not None else None
-            if id is not None and characteristic is not None and characteristic.immediate and "value" in entry:
-                found[id] = _value(characteristic, entry["value"])
+            number = identifier_of(entry)
+            characteristic = self.database.find(*number) if number is not None else None
+            if number is not None and characteristic is not None and characteristic.immediate and "value" in entry:
+                found[number] = _value(characteristic, entry["value"])
         return found
 
     def _note_writes(self, request: Message, answer: Message) -> None:
         statuses: dict[CharacteristicId, int] = {}
         for entry in values_of(answer):
-            id, status = identifier_of(entry), entry.get("status")
-            if id is not None and type(status) is int:
-                statuses[id] = status
-            found = self.database.find(*id) if id is not None else None
+            number, status = identifier_of(entry), entry.get("status")
+            if number is not None and type(status) is int:
+                statuses[number] = status
+            found = self.database.find(*number) if number is not None else None
             if found is not None and found.control_point and "value" in entry:
                 self._responses[found.id] = _value(found, entry["value"])
         if answer.status not in (200, 204, 207):
             return
         for entry in _entries(request):
-            id = identifier_of(entry)
-            characteristic = self.database.find(*id) if id is not None else None
-            if id is None or characteristic is None or "value" not in entry:
+            number = identifier_of(entry)
+            characteristic = self.database.find(*number) if number is not None else None
+            if number is None or characteristic is None or "value" not in entry:
                 continue
-            status = statuses.get(id, 0)
+            status = statuses.get(number, 0)
             if status == 0:
-                self._written[id] = entry["value"]
-                self._known.pop(id, None)
-            elif status in _OWN_FAILURES or (status == HapStatus.INSUFFICIENT_AUTHORIZATION and characteristic.authorized):
-                self._statuses[id] = HapStatus(status)
+                self._written[number] = entry["value"]
+                self._known.pop(number, None)
+            elif status in _OWN_FAILURES or (
+                status == HapStatus.INSUFFICIENT_AUTHORIZATION and characteristic.authorized
+            ):
+                self._statuses[number] = HapStatus(status)
                 characteristic.write_handled = True
 
     def _conclude(self, entries: Iterable[Mapping[str, JsonValue]]) -> dict[CharacteristicId, Value]:
         changes: dict[CharacteristicId, Value] = {}
         for entry in entries:
-            id = identifier_of(entry)
-            characteristic = self.database.find(*id) if id is not None else None
-            if id is None or characteristic is None or not characteristic.readable:
+            number = identifier_of(entry)
+            characteristic = self.database.find(*number) if number is not None else None
+            if number is None or characteristic is None or not characteristic.readable:
                 continue
             status = entry.get("status", 0)
             if status in _OWN_FAILURES and type(status) is int:
-                self._statuses[id] = HapStatus(status)
+                self._statuses[number] = HapStatus(status)
                 characteristic.read_handled = True
             elif "value" in entry and entry["value"] is None:
                 if not (characteristic.reads_null or characteristic.admin_only_read):
-                    self._statuses[id] = HapStatus.UNABLE_TO_COMMUNICATE
+                    self._statuses[number] = HapStatus.UNABLE_TO_COMMUNICATE
                     characteristic.read_handled = True
             elif "value" in entry and characteristic.control_point:
-                self._responses[id] = _value(characteristic, entry["value"])
+                self._responses[number] = _value(characteristic, entry["value"])
             elif "value" in entry:
                 value = entry["value"]
                 if not self._explained(characteristic, value):
-                    changes[id] = _value(characteristic, value)
-                self._known[id] = value
-                self._written.pop(id, None)
+                    changes[number] = _value(characteristic, value)
+                self._known[number] = value
+                self._written.pop(number, None)
         return changes
 
     def _explained(self, characteristic: AnyCharacteristic, value: JsonValue) -> bool:
         """Whether the engine holds this value already, or should do so by what was recorded before."""
         if same_value(value, _json(characteristic.value)):
             return True
-        id = characteristic.id
-        if id in self._written:
-            return _caused(characteristic, self._written[id], value)
-        return id in self._known and same_value(self._known[id], value)
+        number = characteristic.id
+        if number in self._written:
+            return _caused(characteristic, self._written[number], value)
+        return number in self._known and same_value(self._known[number], value)
 
 
 def _entries(request: Message) -> list[dict[str, JsonValue]]:

@@ -1,7 +1,7 @@
 """The random draws of a recorded accessory, found by what they led to.
 
-A recording tells what was drawn, but not for what, and our engine may draw in another order, or once more because a value
-begins with a zero byte. So each draw is looked up by the public key that the recorded answer carries.
+A recording tells what was drawn, but not for what, and our engine may draw in another order, or once more because a
+value begins with a zero byte. So each draw is looked up by the public key that the recorded answer carries.
 """
 
 from __future__ import annotations
@@ -90,5 +90,3 @@ class Draws:
             self._exchanges[made] = candidate
             found = candidate if made == public else None
         return found
-
-

@@ -82,7 +82,8 @@ class Fields:
             return [Fields.of(value, self._at(key))]
         return [Fields.of(item, f"{self._at(key)}[{index}]") for index, item in enumerate(self.sequence(key))]
 
-    def object(self, key: str) -> Fields:
+    def child(self, key: str) -> Fields:
+        """The object that must be there."""
         return Fields.of(self.data.get(key), self._at(key))
 
     def sequence(self, key: str) -> Sequence[object]:

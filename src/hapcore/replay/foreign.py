@@ -46,7 +46,7 @@ def read(recording: object) -> Script:
             ltpk=ltpk,
             setup_code=top.text("setup_code"),
             salt=next((salt for salt in salts if salt is not None), None),
-            app=top.object("accessory").text("name", ""),
+            app=top.child("accessory").text("name", ""),
         ),
         controllers=tuple(
             Controller(each.text("id"), Secret(each.hex("ltsk")), each.hex("ltpk"))
@@ -55,7 +55,7 @@ def read(recording: object) -> Script:
         scenes=(
             Scene(
                 name=top.text("name"),
-                note=f"{top.object('controller').text('name', '?')} against {top.object('accessory').text('name', '?')}",
+                note=" against ".join(top.child(side).text("name", "?") for side in ("controller", "accessory")),
                 tracks=tuple(_track(f"c{index}", each) for index, each in enumerate(connections)),
             ),
         ),

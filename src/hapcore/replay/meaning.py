@@ -1,7 +1,7 @@
 """Comparing two messages by what they say, and showing both to a person where they say different things.
 
-Free are: the order and spelling of headers, chunking, the order of TLV items, of pairings in a list, of JSON keys and of
-permissions; 1 and true, 0 and false; numbers that are the same in single precision; JSON that only a tolerant reader
+Free are: the order and spelling of headers, chunking, the order of TLV items, of pairings in a list, of JSON keys and
+of permissions; 1 and true, 0 and false; numbers that are the same in single precision; JSON that only a tolerant reader
 takes. The accessory database is compared with its defaults filled in.
 """
 
@@ -59,7 +59,9 @@ _RANGES: Mapping[str, tuple[float, float]] = {
 def difference(expected: Message, got: Message, opener: Opener | None = None) -> str | None:
     """What the second says otherwise than the first, in a few words; None when they mean the same."""
     if expected.event is not got.event:
-        return f"expected {'an event' if expected.event else 'an answer'}, got {'an event' if got.event else 'an answer'}"
+        return (
+            f"expected {'an event' if expected.event else 'an answer'}, got {'an event' if got.event else 'an answer'}"
+        )
     if expected.status != got.status:
         return f"HTTP status {got.status} instead of {expected.status}"
     if expected.is_pairing or got.is_pairing:
@@ -82,7 +84,9 @@ def show(message: Message | None, opener: Opener | None = None) -> str:
     if message.is_pairing:
         for kind, value in message.items:
             opened = opener(value) if kind == 5 and opener is not None else None
-            lines.append(f"  {_ITEMS.get(kind, f'item {kind:#04x}')}: {value.hex() if len(value) < 100 else f'{value[:24].hex()}... ({len(value)} bytes)'}")
+            lines.append(
+                f"  {_ITEMS.get(kind, f'item {kind:#04x}')}: {value.hex() if len(value) < 100 else f'{value[:24].hex()}... ({len(value)} bytes)'}"
+            )
             for inner, content in tlv8.decode_tolerant(opened) if opened is not None else []:
                 lines.append(f"    {_ITEMS.get(inner, f'item {inner:#04x}')}: {content.hex()}")
     elif message.body:
@@ -216,7 +220,9 @@ def values_of(message: Message) -> list[Mapping[str, JsonValue]]:
         return []
     if not isinstance(body, dict):
         return []
-    found: list[Mapping[str, JsonValue]] = [each for each in _list(body.get("characteristics")) if isinstance(each, dict)]
+    found: list[Mapping[str, JsonValue]] = [
+        each for each in _list(body.get("characteristics")) if isinstance(each, dict)
+    ]
     for accessory in _list(body.get("accessories")):
         if not isinstance(accessory, dict):
             continue
@@ -280,11 +286,17 @@ def _characteristic(entry: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     one["type"] = _type(entry.get("type"))
     form = entry.get("format")
     low, high = _RANGES.get(form, (None, None)) if isinstance(form, str) else (None, None)
-    defaults: dict[str, JsonValue] = {"minValue": low, "maxValue": high, "ev": False, "maxLen": 64, "maxDataLen": 2097152}
+    defaults: dict[str, JsonValue] = {
+        "minValue": low,
+        "maxValue": high,
+        "ev": False,
+        "maxLen": 64,
+        "maxDataLen": 2097152,
+    }
     for key, value in defaults.items():
         if key in one and same_value(value, one[key]):
             del one[key]
-    if one.get("minStep") in (0, 1) and form != "float" or one.get("minStep") == 0:
+    if one.get("minStep") == 0 or (one.get("minStep") == 1 and form != "float"):
         del one["minStep"]
     return one
 

@@ -1,4 +1,4 @@
-"""HTTP messages as a listener sees them: cut out of a byte stream in either direction, nothing refused that can be read.
+"""HTTP messages as a listener sees them: cut out of a byte stream, nothing refused that can be read.
 
 Written apart from the engines' own parsers, so that it can judge them.
 """

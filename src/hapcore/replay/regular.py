@@ -21,6 +21,7 @@ from hapcore.ip.controller import (
     ListPairings,
     Read,
     RemovePairing,
+    State,
     Subscribe,
     Unsubscribe,
     Write,
@@ -72,7 +73,7 @@ def command_for(requests: Sequence[Message], engine: Connection) -> Regular | No
         case "POST", "/pairings":
             command = _pairings(request)
             return Regular(command) if command is not None else None
-        case "POST", "/identify" if engine.state.value == "plain":
+        case "POST", "/identify" if engine.state is State.PLAIN:
             return Regular(Identify())
         case _:
             return None
@@ -138,12 +139,12 @@ def _events(entries: Sequence[JsonValue]) -> Subscribe | Unsubscribe | None:
     for entry in entries:
         if not isinstance(entry, dict) or set(entry) != _EVENT_KEYS or not isinstance(entry["ev"], bool):
             return None
-        id = identifier_of(entry)
-        if id is None:
+        number = identifier_of(entry)
+        if number is None:
             return None
-        ids.append(id)
+        ids.append(number)
         wanted.add(entry["ev"])
-    if len(wanted) != 1 or len({id.aid for id in ids}) != 1 or len(set(ids)) != len(ids):
+    if len(wanted) != 1 or len({number.aid for number in ids}) != 1 or len(set(ids)) != len(ids):
         return None
     return Subscribe(tuple(ids)) if True in wanted else Unsubscribe(tuple(ids))
 
@@ -151,9 +152,9 @@ def _events(entries: Sequence[JsonValue]) -> Subscribe | Unsubscribe | None:
 def _one(entry: JsonValue, engine: Connection) -> CharacteristicWrite | None:
     if not isinstance(entry, dict) or "value" not in entry or set(entry) - _ENTRY_KEYS:
         return None
-    id, value = identifier_of(entry), entry["value"]
+    number, value = identifier_of(entry), entry["value"]
     auth, remote, response = entry.get("authData"), entry.get("remote", False), entry.get("r", False)
-    if id is None or not isinstance(value, bool | int | float | str):
+    if number is None or not isinstance(value, bool | int | float | str):
         return None
     if not isinstance(remote, bool) or not isinstance(response, bool) or not isinstance(auth, str | None):
         return None
@@ -162,7 +163,7 @@ def _one(entry: JsonValue, engine: Connection) -> CharacteristicWrite | None:
     except binascii.Error:
         return None
     held: Value = value
-    known = _known(engine, id)
+    known = _known(engine, number)
     if known is not None and known.metadata.format in (Format.DATA, Format.TLV8):
         if not isinstance(value, str):
             return None
@@ -170,21 +171,21 @@ def _one(entry: JsonValue, engine: Connection) -> CharacteristicWrite | None:
             held = base64.b64decode(value, validate=True)
         except binascii.Error:
             return None
-    return CharacteristicWrite(id, held, auth_data=auth_data, remote=remote, response=response)
+    return CharacteristicWrite(number, held, auth_data=auth_data, remote=remote, response=response)
 
 
-def _known(engine: Connection, id: CharacteristicId) -> CharacteristicDescription | None:
+def _known(engine: Connection, number: CharacteristicId) -> CharacteristicDescription | None:
     for accessory in engine.accessories:
-        if accessory.aid == id.aid:
+        if accessory.aid == number.aid:
             for service in accessory.services:
                 for each in service.characteristics:
-                    if each.iid == id.iid:
+                    if each.iid == number.iid:
                         return each
     return None
 
 
-def _wants_timed(engine: Connection, id: CharacteristicId) -> bool:
-    known = _known(engine, id)
+def _wants_timed(engine: Connection, number: CharacteristicId) -> bool:
+    known = _known(engine, number)
     return known is not None and Permission.TIMED_WRITE in known.metadata.perms
 
 
@@ -198,7 +199,7 @@ def _pairings(request: Message) -> Command[Any] | None:
     if method == bytes([Method.REMOVE_PAIRING]) and len(items) == 3 and identifier:
         return RemovePairing(identifier)
     key, permissions = items.get(Item.PUBLIC_KEY), items.get(Item.PERMISSIONS)
-    if method == bytes([Method.ADD_PAIRING]) and len(items) == 5 and identifier and key:
-        if permissions in (b"\0", b"\1"):
-            return AddPairing(identifier, key, permissions == b"\1")
+    complete = len(items) == 5 and permissions in (b"\0", b"\1")
+    if method == bytes([Method.ADD_PAIRING]) and complete and identifier and key:
+        return AddPairing(identifier, key, permissions == b"\1")
     return None
