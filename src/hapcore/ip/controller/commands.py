@@ -127,6 +127,10 @@ class CharacteristicWrite:
     response: bool = False
 
 
+def _writes(writes: Iterable[CharacteristicWrite]) -> tuple[CharacteristicWrite, ...]:
+    return tuple(writes)
+
+
 @frozen
 class Write(Command[Mapping[CharacteristicId, WriteResult]]):
     """Write values in one request; each has a result of its own, none is undone when another fails (HAP 8.8).
@@ -136,7 +140,7 @@ class Write(Command[Mapping[CharacteristicId, WriteResult]]):
     for a value that does not fit its characteristic.
     """
 
-    writes: tuple[CharacteristicWrite, ...] = field(converter=tuple)
+    writes: tuple[CharacteristicWrite, ...] = field(converter=_writes)
     timed_ms: int | None = None
 
 
