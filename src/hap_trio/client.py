@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import trio
-from hapcore.model.remote import AccessoryDescription
 
 from hapcore.engine import Command
 from hapcore.entropy import Entropy
@@ -27,6 +26,7 @@ from hapcore.ip.controller import (
     Write,
     WriteResult,
 )
+from hapcore.model.remote import AccessoryDescription
 from hapcore.pairing.records import Pairing, PairingEntry
 
 from .feed import Feed

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from typing import cast
 
 import trio
+from attrs import evolve
 
-from hapcore.discovery import DiscoveredAccessory, FeatureFlags
+from hapcore.discovery import DiscoveredAccessory, FeatureFlags, device_key
 from hapcore.entropy import Entropy
-from hapcore.errors import Disconnected, HapError, LocalProtocolError, PeerError
+from hapcore.errors import Disconnected, HapError, LocalProtocolError, PeerError, TimedOut
 from hapcore.ip.controller import FinishPairSetup, Identify, RemovePairing, StartPairSetup, VerifyPairing
 from hapcore.pairing.items import Method
 from hapcore.pairing.records import Pairing
@@ -20,12 +23,13 @@ from hapcore.state import PAIRINGS, PairedAccessory
 from .background import background
 from .client import Address, Client
 from .entropy import system_entropy
+from .mdns import Browsing, Mdns, open_mdns
 from .pump import Store
 from .session import Session, open_connection
 from .store import FileStore, MemoryStore
 from .stream import dial, split_address
 
-__all__ = ["Controller", "StartedPairing", "Where", "open_controller"]
+__all__ = ["Controller", "Discovery", "StartedPairing", "Where", "open_controller"]
 
 #: An accessory found on the network, or "HOST:PORT".
 Where = DiscoveredAccessory | str
@@ -79,17 +83,62 @@ class StartedPairing:
         error.add_note("the accessory was paired with a key that is lost now: reset it before pairing it again")
 
 
+class Discovery(AsyncIterator[DiscoveredAccessory]):
+    """Accessories on the network as they are found or change, until the time is over. From `Controller.discover()`."""
+
+    def __init__(self, open_mdns: Callable[[], Awaitable[Mdns]], deadline: float) -> None:
+        self._open_mdns = open_mdns
+        self._deadline = deadline
+        self._browsing: Browsing | None = None
+
+    async def __anext__(self) -> DiscoveredAccessory:
+        with trio.CancelScope(deadline=self._deadline):
+            if self._browsing is None:
+                self._browsing = (await self._open_mdns()).browse()
+            async for news in self._browsing:
+                if isinstance(news, DiscoveredAccessory):
+                    return news
+        await self.aclose()
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Stop looking. What is left open ends with the controller."""
+        if self._browsing is not None:
+            await self._browsing.aclose()
+
+
 class Controller:
     """A home: the accessories we are paired with, and those we could be. From `open_controller()`."""
 
     def __init__(
-        self, nursery: trio.Nursery, store: Store, records: dict[str, PairedAccessory], entropy: Entropy
+        self,
+        nursery: trio.Nursery,
+        store: Store,
+        records: dict[str, PairedAccessory],
+        mdns: bool | Mdns,
+        interfaces: Sequence[str] | None,
+        entropy: Entropy,
     ) -> None:
         self._nursery = nursery
         self._store = store
         self._records = records
+        self._mdns = mdns
+        self._interfaces = interfaces
         self._entropy = entropy
+        self._opening = trio.Lock()
         self._clients: dict[str, Client] = {}
+
+    def discover(self, timeout: float | None = None) -> Discovery:
+        """Iterate over the accessories on the network for `timeout` seconds (None: without end)."""
+        return Discovery(self._open_mdns, math.inf if timeout is None else trio.current_time() + timeout)
+
+    async def find(self, device_id: str, timeout: float = 10.0) -> DiscoveredAccessory:  # noqa: ASYNC109 - as above
+        """Look for one accessory by its device id. Raises `TimedOut` when it is not seen within `timeout` seconds."""
+        async with aclosing(self.discover(timeout)) as discovery:
+            async for found in discovery:
+                if device_key(found.device_id) == device_key(device_id) and found.addresses:
+                    return found
+        raise TimedOut(f"{device_id} was not seen on the network within {timeout:g} s")
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -123,7 +172,7 @@ class Controller:
                 return [(host, now.port) for host in now.addresses]
 
             async def announced() -> Iterable[Address]:
-                return await self._look_up(alias)
+                return await self._look_up(self.record(alias)) if self._mdns else ()
 
             self._clients[alias] = Client(alias, record.pairing, self._nursery, [stored, announced], self._entropy)
         return self._clients[alias]
@@ -151,7 +200,7 @@ class Controller:
 
         async def remember(pairing: Pairing) -> Client:
             addresses = [host for host, _ in targets]
-            await self._save(PairedAccessory(alias, pairing, name, addresses, port=targets[0][1]))
+            await self._save(PairedAccessory(alias, pairing, name, tuple(addresses), port=targets[0][1]))
             return self.connect(alias)
 
         async with self._visit(where) as session:
@@ -178,6 +227,30 @@ class Controller:
         await trio.to_thread.run_sync(self._store.forget, alias)
         self._records.pop(alias, None)
         self._clients.pop(alias, None)
+
+    async def _open_mdns(self) -> Mdns:
+        """mDNS, opened when it is first needed."""
+        if not self._mdns:
+            raise LocalProtocolError("this controller was opened without mDNS", argument="mdns")
+        async with self._opening:
+            if self._mdns is True:
+                self._mdns = await self._nursery.start(self._keep_mdns)
+        return cast("Mdns", self._mdns)
+
+    async def _keep_mdns(self, *, task_status: trio.TaskStatus[Mdns]) -> None:
+        async with open_mdns(self._interfaces) as mdns:
+            task_status.started(mdns)
+            await trio.sleep_forever()
+
+    async def _look_up(self, record: PairedAccessory) -> list[Address]:
+        """Where a paired accessory says that it is now."""
+        try:
+            found = await self.find(record.pairing.accessory_id, LOOK_UP_LIMIT)
+        except TimedOut:
+            return []
+        if (found.addresses, found.port) != (record.addresses, record.port):
+            await self._save(evolve(record, addresses=found.addresses, port=found.port))
+        return _targets(found)
 
     async def _save(self, record: PairedAccessory) -> None:
         await trio.to_thread.run_sync(self._store.persist, record.alias, record.encode())
@@ -210,18 +283,19 @@ def _targets(where: Where) -> list[Address]:
 async def open_controller(
     path: str | os.PathLike[str] | None = None,
     *,
-    mdns: bool = True,
+    mdns: bool | Mdns = True,
     interfaces: Sequence[str] | None = None,
     entropy: Entropy = system_entropy,
 ) -> AsyncIterator[Controller]:
     """A controller for the length of a block; all its connections are closed at the end.
 
     `path` is the file that keeps the pairings (None: in memory only). `mdns` False never looks for anything on the
-    network; `interfaces` are the IP addresses to do so on (None: all). Raises `StateError` for a file that cannot be
-    read (it is left alone).
+    network, an open `Mdns` is shared; `interfaces` are the addresses of ours to look on (None: all).
+
+    Raises `StateError` for a file that cannot be read (it is left alone).
     """
     store: Store = MemoryStore() if path is None else FileStore(path, PAIRINGS)
     table = await trio.to_thread.run_sync(store.load)
     records = {alias: PairedAccessory.decode(alias, record) for alias, record in table.items()}
     async with background() as nursery:
-        yield Controller(nursery, store, records, entropy)
+        yield Controller(nursery, store, records, mdns, interfaces, entropy)

@@ -99,9 +99,7 @@ class Pump:
     not polled meanwhile: what acknowledges a fact leaves after the fact is on disk.
     """
 
-    def __init__(
-        self, engine: Machine, nursery: trio.Nursery, report: Callable[[Output], None], store: Store
-    ) -> None:
+    def __init__(self, engine: Machine, nursery: trio.Nursery, report: Callable[[Output], None], store: Store) -> None:
         self.engine = engine
         self._nursery = nursery
         self._report = report

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
+import logging
 import os
 import socket
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from typing import NoReturn, TypedDict, TypeVar, Unpack, cast
 
 import trio
@@ -14,6 +16,7 @@ import trio
 from hapcore.discovery import Advertise, Unadvertise
 from hapcore.engine import Command, Event, Output
 from hapcore.entropy import Entropy
+from hapcore.errors import HapError
 from hapcore.ids import Caller, CharacteristicId, HapStatus, Value
 from hapcore.ip.accessory import (
     AnswerRead,
@@ -37,6 +40,7 @@ from .background import background
 from .entropy import system_entropy
 from .feed import Feed
 from .handlers import Consultation, Question, Results
+from .mdns import Mdns, open_mdns
 from .pump import Pump, Store
 from .store import FileStore, MemoryStore
 from .stream import accept, listen
@@ -44,6 +48,7 @@ from .stream import accept, listen
 __all__ = ["AccessoryServer", "Served", "Settings", "open_server", "serve"]
 
 R = TypeVar("R")
+_log = logging.getLogger("hap_trio")
 
 #: What can be served: an accessory, a service to make one of, or several, which get a bridge at their head.
 Served = Accessory | Service | Iterable[Accessory | Service]
@@ -58,7 +63,7 @@ class AccessoryServer:
         self._pump = Pump(engine, nursery, self._report, store)
         self._feeds: weakref.WeakSet[Feed[Event]] = weakref.WeakSet()
         #: What is to be announced; only the latest counts.
-        self.announcements = Feed[Advertise | Unadvertise](limit=1)
+        self._announcements = Feed[Advertise | Unadvertise](limit=1)
         self.host = ""
         self.port = 0
 
@@ -116,13 +121,20 @@ class AccessoryServer:
         self._pump.drain()
         self._nursery.start_soon(self._accept, listener)
 
+    async def announce(self, mdns: Mdns, addresses: Sequence[str]) -> None:
+        async for event in self._announcements:
+            if isinstance(event, Advertise):
+                try:
+                    await mdns.advertise(event.record, self.port, addresses)
+                except (OSError, HapError) as error:  # the accessory is there all the same, for those who know where
+                    _log.error("could not announce %s: %s", event.record.name, error)
+
     def stop(self) -> None:
         for characteristic in self.database.characteristics:
             characteristic.bind(None)
         self._pump.post(Shutdown())
         for feed in self._feeds:
             feed.close()
-        self.announcements.close()
 
     async def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -133,7 +145,7 @@ class AccessoryServer:
 
     def _report(self, event: Output) -> None:
         if isinstance(event, Advertise | Unadvertise):
-            self.announcements.put(event)
+            self._announcements.put(event)
         elif isinstance(event, Event):
             for feed in self._feeds:
                 feed.put(event)
@@ -182,7 +194,7 @@ class Settings(TypedDict, total=False):
     - `name`, `category`: how the accessory announces itself; those of the first accessory.
     - `setup_code`: "XXX-XX-XXX"; drawn once and kept.
     - `address`: an IP address of ours to listen on; all of them. `port`: any free one.
-    - `mdns`: False announces nothing.
+    - `mdns`: False announces nothing, an open `Mdns` is shared; one of its own, on the interface of `address`.
     - `entropy`: where random bytes come from; the operating system.
     """
 
@@ -192,7 +204,7 @@ class Settings(TypedDict, total=False):
     setup_code: str | None
     address: str | None
     port: int
-    mdns: bool
+    mdns: bool | Mdns
     entropy: Entropy
 
 
@@ -213,17 +225,33 @@ async def open_server(what: Served, **settings: Unpack[Settings]) -> AsyncIterat
         category=settings.get("category") or head.category,
         setup_code=None if code is None else SetupCode(code),
     )
-    with closing(store), listen(settings.get("address"), settings.get("port", 0)) as listener:
+    address, mdns = settings.get("address"), settings.get("mdns", True)
+    # Who listens on one address only must not be announced with others.
+    addresses = [] if address is None or ipaddress.ip_address(address).is_unspecified else [address]
+    async with AsyncExitStack() as stack:
+        stack.enter_context(closing(store))
         table = await trio.to_thread.run_sync(store.load)
         entropy = settings.get("entropy", system_entropy)
         engine = Server(database.accessories, config=config, state=table, entropy=entropy)
-        async with background() as nursery:
-            server = AccessoryServer(engine, nursery, store)
-            server.start(listener)
-            try:
-                yield server
-            finally:
-                server.stop()
+        listener = stack.enter_context(listen(address, settings.get("port", 0)))
+        if mdns is True:
+            mdns = await stack.enter_async_context(open_mdns(addresses or None))
+        if mdns:
+            stack.push_async_callback(_withdraw, mdns, engine.device_id)
+        nursery = await stack.enter_async_context(background())
+        server = AccessoryServer(engine, nursery, store)
+        server.start(listener)
+        if mdns:
+            nursery.start_soon(server.announce, mdns, addresses)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+async def _withdraw(mdns: Mdns, device_id: str) -> None:
+    with trio.CancelScope(shield=True):
+        await mdns.withdraw(device_id)
 
 
 async def serve(

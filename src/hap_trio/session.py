@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import trio
-from hapcore.model.remote import AccessoryDescription
 
 from hapcore.engine import Command, ConnectionId, Output
 from hapcore.entropy import Entropy
@@ -15,6 +14,7 @@ from hapcore.errors import Disconnected, HapError, Refused
 from hapcore.ids import CharacteristicId
 from hapcore.ip.controller import CharacteristicChanged, Close, Connection, SessionClosed, Subscribe, Unsubscribe
 from hapcore.ip.controller.connection import REQUEST_TIMEOUT
+from hapcore.model.remote import AccessoryDescription
 
 from .background import background
 from .entropy import system_entropy
