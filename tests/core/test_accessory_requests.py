@@ -67,6 +67,8 @@ def test_plain_connection(method, target, status):
     ("method", "target", "status"),
     [
         ("GET", "/nowhere", 404),
+        ("GET", "/accessories?x", 404),
+        ("GET", "/Accessories", 404),
         ("DELETE", "/accessories", 405),
         ("POST", "/characteristics", 405),
         ("GET", "/pairings", 405),

@@ -14,10 +14,9 @@ from hapcore.ip.accessory.session import Session
 if TYPE_CHECKING:
     from hapcore.ip.accessory.server import Server
 
-__all__ = ["JSON", "ROUTES", "TLV8", "Access", "Handler", "Route"]
+__all__ = ["CHARACTERISTICS", "ROUTES", "Access", "Handler", "Route"]
 
-JSON = "application/hap+json"
-TLV8 = "application/pairing+tlv8"
+CHARACTERISTICS = "/characteristics"
 
 Handler: TypeAlias = Callable[["Server", Session, Request], None]
 
@@ -41,7 +40,7 @@ class Route:
 
 
 #: HTTP 470 with the status that Apple's own accessories put into it.
-_UNAUTHORISED = write_response(470, JSON, b'{"status":-70411}')
+_UNAUTHORISED = write_response(470, "application/hap+json", b'{"status":-70411}')
 _UNAUTHORISED_EMPTY = write_response(470)
 
 
@@ -58,7 +57,7 @@ def _routes() -> dict[str, Route]:
         "/configured": Route(Access.OPEN, {"POST": exchange.configured}),
         "/pairings": secured(_UNAUTHORISED_EMPTY, POST=handshakes.pairings),
         "/accessories": secured(_UNAUTHORISED, GET=exchange.accessories),
-        "/characteristics": secured(_UNAUTHORISED, GET=exchange.read, PUT=exchange.write),
+        CHARACTERISTICS: secured(_UNAUTHORISED, GET=exchange.read, PUT=exchange.write),
         "/prepare": secured(_UNAUTHORISED, PUT=exchange.prepare),
         "/resource": secured(_UNAUTHORISED, POST=exchange.resource),
     }

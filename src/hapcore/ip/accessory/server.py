@@ -19,7 +19,7 @@ from hapcore.ip.accessory.commands import AnswerRead, AnswerWrite, ReplaceDataba
 from hapcore.ip.accessory.config import Config
 from hapcore.ip.accessory.events import PairingRemoved, PeerMisbehaved, SessionClosed, SessionOpened
 from hapcore.ip.accessory.notifier import Notifier
-from hapcore.ip.accessory.routes import ROUTES, Access
+from hapcore.ip.accessory.routes import CHARACTERISTICS, ROUTES, Access
 from hapcore.ip.accessory.session import Security, Session
 from hapcore.ip.accessory.stored import Stored
 from hapcore.model.accessory import Accessory
@@ -233,7 +233,8 @@ class Server(Engine):
 
     def _route(self, session: Session, request: Request) -> None:
         secured = session.security is Security.SECURED
-        route = ROUTES.get(request.path)
+        # Only reading characteristics takes a query; any other path with one is not known, as with Apple's accessories.
+        route = ROUTES.get(request.path if request.path == CHARACTERISTICS else request.target)
         if route is None:
             self.send(session, write_response(404 if secured else 470))
             return
