@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import trio
@@ -11,7 +11,7 @@ __all__ = ["background"]
 
 
 @asynccontextmanager
-async def background() -> AsyncIterator[trio.Nursery]:
+async def background() -> AsyncGenerator[trio.Nursery, None]:
     """A nursery that ends with the block it surrounds, and lets the block's own exception through as it is.
 
     That there are tasks is our affair: `except PairingRefused` around the block must work, so an exception group of

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import trio
 
@@ -102,13 +102,14 @@ class Client:
 
         `timed` makes it a timed write that must arrive within so many milliseconds. Each result has its own status.
         """
-        if isinstance(values, Mapping):
-            values = [CharacteristicWrite(one, value) for one, value in values.items()]
         await self._known()
+        if isinstance(values, Mapping):
+            given = cast("Mapping[tuple[int, int], Value]", values)
+            values = [CharacteristicWrite(one, value) for one, value in given.items()]
         return await self.do(Write(tuple(values), timed_ms=timed))
 
     @asynccontextmanager
-    async def subscribe(self, ids: Iterable[tuple[int, int]]) -> AsyncIterator[Feed[CharacteristicChanged]]:
+    async def subscribe(self, ids: Iterable[tuple[int, int]]) -> AsyncGenerator[Feed[CharacteristicChanged], None]:
         """`async with lamp.subscribe(ids) as changes: async for change in changes: ...`.
 
         The iteration raises `Disconnected` when the connection ends; subscribe again to reconnect.

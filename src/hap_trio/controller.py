@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import cast
 
@@ -44,11 +44,16 @@ class StartedPairing:
     """The accessory has agreed to be paired and may show its setup code now. From `Controller.start_pairing()`."""
 
     def __init__(
-        self, session: Session, start: StartPairSetup, remember: Callable[[Pairing], Awaitable[Client]]
+        self,
+        session: Session,
+        start: StartPairSetup,
+        remember: Callable[[Pairing], Awaitable[None]],
+        connect: Callable[[], Client],
     ) -> None:
         self._session = session
         self._start = start
         self._remember = remember
+        self._connect = connect
         self._started = True
 
     async def finish(self, setup_code: str) -> Client:
@@ -65,12 +70,13 @@ class StartedPairing:
         with trio.CancelScope(shield=True):
             pairing = await self._session.do(FinishPairSetup(code))
             try:
-                client = await self._remember(pairing)
+                await self._remember(pairing)
             except Exception as error:
                 await self._undo(pairing, error)
                 raise
-        self._session.close()  # the client opens its own
-        return client
+            finally:
+                self._session.close()  # the client opens its own
+        return self._connect()
 
     async def _undo(self, pairing: Pairing, error: Exception) -> None:
         with trio.move_on_after(UNDO_LIMIT):
@@ -188,7 +194,7 @@ class Controller:
             return await started.finish(setup_code)
 
     @asynccontextmanager
-    async def start_pairing(self, where: Where, alias: str) -> AsyncIterator[StartedPairing]:
+    async def start_pairing(self, where: Where, alias: str) -> AsyncGenerator[StartedPairing, None]:
         """The first half of pairing, for accessories that show their code only then; `finish()` is the second."""
         if alias in self._records:
             raise LocalProtocolError(f"there is a pairing called {alias!r} already", argument="alias")
@@ -198,14 +204,13 @@ class Controller:
             start = StartPairSetup(Method.PAIR_SETUP_WITH_AUTH if auth else Method.PAIR_SETUP, where.device_id)
             name = where.name
 
-        async def remember(pairing: Pairing) -> Client:
+        async def remember(pairing: Pairing) -> None:
             addresses = [host for host, _ in targets]
             await self._save(PairedAccessory(alias, pairing, name, tuple(addresses), port=targets[0][1]))
-            return self.connect(alias)
 
         async with self._visit(where) as session:
             await session.do(start)
-            yield StartedPairing(session, start, remember)
+            yield StartedPairing(session, start, remember, lambda: self.connect(alias))
 
     async def identify(self, where: Where) -> None:
         """Have an accessory that nobody has paired make itself noticed. Raises `Refused` when it is paired."""
@@ -257,7 +262,7 @@ class Controller:
         self._records[record.alias] = record
 
     @asynccontextmanager
-    async def _visit(self, where: Where) -> AsyncIterator[Session]:
+    async def _visit(self, where: Where) -> AsyncGenerator[Session, None]:
         """A connection without a session, to the first address that answers."""
         targets = _targets(where)
         failures: list[Disconnected] = []
@@ -286,7 +291,7 @@ async def open_controller(
     mdns: bool | Mdns = True,
     interfaces: Sequence[str] | None = None,
     entropy: Entropy = system_entropy,
-) -> AsyncIterator[Controller]:
+) -> AsyncGenerator[Controller, None]:
     """A controller for the length of a block; all its connections are closed at the end.
 
     `path` is the file that keeps the pairings (None: in memory only). `mdns` False never looks for anything on the

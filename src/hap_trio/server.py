@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from typing import NoReturn, TypedDict, TypeVar, Unpack, cast
 
@@ -209,7 +209,7 @@ class Settings(TypedDict, total=False):
 
 
 @asynccontextmanager
-async def open_server(what: Served, **settings: Unpack[Settings]) -> AsyncIterator[AccessoryServer]:
+async def open_server(what: Served, **settings: Unpack[Settings]) -> AsyncGenerator[AccessoryServer, None]:
     """Serve accessories for the length of a block, see `Settings`.
 
     Raises `StateError` for a state file that cannot be read (it is left alone), `LocalProtocolError` for an accessory

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -73,7 +73,7 @@ class Session:
         return await self._pump.do(command)
 
     @asynccontextmanager
-    async def subscribe(self, ids: Iterable[tuple[int, int]]) -> AsyncIterator[Feed[CharacteristicChanged]]:
+    async def subscribe(self, ids: Iterable[tuple[int, int]]) -> AsyncGenerator[Feed[CharacteristicChanged], None]:
         """Subscribe for the length of a block: `async with session.subscribe(ids) as changes: async for change ...`.
 
         Iterating raises `Disconnected` (or what broke the connection) when it ends. Raises `Refused` when the accessory
@@ -123,7 +123,7 @@ async def open_connection(
     entropy: Entropy = system_entropy,
     database: Iterable[AccessoryDescription] = (),
     request_timeout: float = REQUEST_TIMEOUT,
-) -> AsyncIterator[Session]:
+) -> AsyncGenerator[Session, None]:
     """Speak HAP as a controller over any byte stream; it is closed at the end of the block.
 
     `host` is what the Host header says, `database` what was read from the accessory before; `request_timeout` is in

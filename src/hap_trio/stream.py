@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from typing import cast
 
 import trio
 from trio.abc import HalfCloseableStream
@@ -179,8 +180,8 @@ def _cause(error: BaseException) -> str:
     """The words of the operating system, from under trio's summary of all attempts."""
     while error.__cause__ is not None:
         error = error.__cause__
-    if isinstance(error, BaseExceptionGroup):
-        return _cause(error.exceptions[0])
+        if isinstance(error, BaseExceptionGroup):
+            error = cast("BaseException", error.exceptions[0])
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
