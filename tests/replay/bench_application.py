@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from tests.replay.bench import WRITE_FAULTS, authorised
+
 from hapcore.codec import tlv8
 from hapcore.ids import CharacteristicId, HapStatus
 from hapcore.ip.accessory import CharacteristicWrite
 from hapcore.replay import Application
-from tests.replay.bench import WRITE_FAULTS, authorised
 
 ITEMS = CharacteristicId(1, 0x5A)
 CONTROL_POINT = CharacteristicId(1, 0x62)

@@ -22,13 +22,13 @@ class Known:
 
 
 EMPTY_ID = (
-    "Apple's code pairs a controller with an empty identifier and a key of zeros. Nobody can prove to have that key, the "
-    "pairing only takes up room: the request is malformed, 400."
+    "Apple's code pairs a controller with an empty identifier and a key of zeros. Nobody can prove to have that key, "
+    "the pairing only takes up room: the request is malformed, 400."
 )
-WITHOUT_EMPTY_ID = "follows from it: the list has one pairing less, and the table has room for one more."
+WITHOUT_EMPTY_ID = "Follows from that: the list has one pairing less, and the table has room for one more."
 CLOSED_AT_ONCE = (
-    "Apple's code closes the connections of a removed controller when it next hears from them. Ours closes them at once, "
-    "so that a removed controller gets no more events."
+    "Apple's code closes the connections of a removed controller when it next hears from them. Ours closes them at "
+    "once, so that a removed controller gets no more events."
 )
 PROTOCOL_INFORMATION = (
     "HAP-python leaves out the HAP Protocol Information service, which the accessory with the id 1 has to have: a "
@@ -42,8 +42,9 @@ DIFFERENCES: tuple[Known, ...] = (
         "c0",
         3,
         "HTTP status 200 instead of 500",
-        "Pair-setup with authentication (method 1) to an accessory without coprocessor: Apple's code accepts M1 and fails "
-        "at M4. Ours goes on as if method 0 had been asked for, as other accessories do, so that such controllers pair.",
+        "Pair-setup with authentication (method 1) to an accessory without coprocessor: Apple's code accepts M1 and "
+        "fails at M4. Ours goes on as if method 0 had been asked for, as other accessories do, so that such "
+        "controllers pair.",
     ),
     Known(
         "ip-pair-verify",
@@ -55,13 +56,13 @@ DIFFERENCES: tuple[Known, ...] = (
         "refuses with the TLV error Authentication.",
     ),
     Known("ip-pairings", "malformed", "c0", 22, "HTTP status 400 instead of 200", EMPTY_ID),
-    Known("ip-pairings", "malformed", "c0", 26, "a record missing: Identifier <empty>", WITHOUT_EMPTY_ID),
+    Known("ip-pairings", "malformed", "c0", 26, "a record missing: Identifier (empty)", WITHOUT_EMPTY_ID),
     Known(
         "ip-pairings",
         "permissions change while connected",
         "c1",
         8,
-        "a record missing: Identifier <empty>",
+        "a record missing: Identifier (empty)",
         WITHOUT_EMPTY_ID,
     ),
     Known("ip-pairings", "fill up", "c0", 30, "item Error missing", WITHOUT_EMPTY_ID),
@@ -70,10 +71,10 @@ DIFFERENCES: tuple[Known, ...] = (
         "fill up",
         "c0",
         32,
-        "a record missing: Identifier <empty>; a record too much: Identifier 6578747261203132",
+        "a record missing: Identifier (empty); a record too much: Identifier 6578747261203132",
         WITHOUT_EMPTY_ID,
     ),
-    Known("ip-pairings", "fill up", "c0", 64, "a record missing: Identifier <empty>", WITHOUT_EMPTY_ID),
+    Known("ip-pairings", "fill up", "c0", 64, "a record missing: Identifier (empty)", WITHOUT_EMPTY_ID),
     Known(
         "ip-pairings",
         "remove another controller",
@@ -115,8 +116,8 @@ DIFFERENCES: tuple[Known, ...] = (
         "c0",
         3,
         "item Error missing; item Proof too much",
-        "B begins with a zero byte, and the two libraries hash it in different ways, so that the right code was refused. "
-        "Our accessory takes the proof in each of the ways that occur (HAP 3.3).",
+        "B begins with a zero byte, and the two libraries hash it in different ways, so that the right code was "
+        "refused. Our accessory takes the proof in each of the ways that occur (HAP 3.3).",
     ),
 )
 
@@ -126,11 +127,12 @@ def page() -> str:
     lines = [
         "# Where our accessory answers otherwise",
         "",
-        "Recorded sessions with Apple's own accessory code, and between other libraries, are replayed on our accessory:",
-        "the same random draws, the same requests. Every answer means the same as the recorded one, but for these.",
-        "Spelling is not compared: the order of headers and keys, chunking, numbers printed as integers. In one point of",
-        "spelling we differ throughout: where metadata is asked for in a read, Apple's code closes the JSON object too",
-        "early and the body is invalid; ours is valid.",
+        "Recorded sessions with Apple's own accessory code, and between other libraries, are replayed on our",
+        "accessory: the same random draws, the same requests. Every answer means the same as the",
+        "recorded one, but for these.",
+        "Spelling is not compared: the order of headers and keys, chunking, numbers printed as integers. In one",
+        "point of spelling we differ throughout: where metadata is asked for in a read, Apple's code closes the JSON",
+        "object too early and the body is invalid; ours is valid.",
         "",
         "| Recording | Case | What differs | Why |",
         "|---|---|---|---|",

@@ -8,10 +8,11 @@ from __future__ import annotations
 import copy
 import json
 
+from tests.replay.recordings import raw
+
 from hapcore.crypto.secret import Secret
 from hapcore.replay import Script, read
 from hapcore.replay.wire import Frames
-from tests.replay.recordings import raw
 
 SOURCE = "ip-read"
 #: Cases of the source that begin with a pair-verify by its admin.

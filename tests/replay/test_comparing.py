@@ -6,11 +6,11 @@ import copy
 import json
 
 import pytest
+from tests.replay.recordings import ALL, raw, script, to_accessory
 
 from hapcore.replay import RecordingError, play_accessory, play_controller, read, recorded_database
 from hapcore.replay.meaning import difference, show
 from hapcore.replay.messages import Message, Messages, parse_message
-from tests.replay.recordings import ALL, raw, script, to_accessory
 
 OK = "HTTP/1.1 200 OK"
 
@@ -167,7 +167,8 @@ def changed(name, case, change):
     """A recording with one message of the accessory altered."""
     recording = copy.deepcopy(raw(name))
     log = next(one for one in recording["cases"] if one["name"] == case)["connections"][0]["log"]
-    assert any([change(record) for record in log if record.get("dir") == "<"])
+    made = [change(record) for record in log if record.get("dir") == "<"]
+    assert any(made)
     return read(recording)
 
 

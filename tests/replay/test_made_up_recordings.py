@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 
 import pytest
-
-from hapcore.replay import bytewise, play_controller, whole
 from tests.replay.made_up import DONE, Recording, event, get, http, put, values
 from tests.replay.recordings import to_accessory
+
+from hapcore.replay import bytewise, play_controller, whole
 
 ON = {"aid": 1, "iid": 0x33}
 BRIGHTNESS = {"aid": 1, "iid": 0x34}

@@ -6,10 +6,10 @@ import random
 from itertools import pairwise
 
 import pytest
+from tests.replay.recordings import ADK, ALL, FOREIGN, script
 
 from hapcore.crypto.srp import Padding
 from hapcore.replay import bytewise, play_controller
-from tests.replay.recordings import ADK, ALL, FOREIGN, script
 
 #: Requests of Apple's recordings that no regular controller sends: malformed, out of order, transient, forged.
 LEFT_OUT = {

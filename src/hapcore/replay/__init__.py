@@ -13,7 +13,7 @@ from hapcore.replay.accessory import AccessoryPlayer, play_accessory
 from hapcore.replay.application import Application
 from hapcore.replay.controller import play_controller
 from hapcore.replay.database import database_from_json, recorded_database
-from hapcore.replay.fields import RecordingError
+from hapcore.replay.fields import Fields, RecordingError
 from hapcore.replay.report import Difference, Outcome, bytewise, whole
 from hapcore.replay.script import Script
 
@@ -36,8 +36,9 @@ __all__ = [
 
 def read(recording: object) -> Script:
     """Read the decoded JSON of a recording in either format; `RecordingError` for anything else."""
-    form = recording.get("format") if isinstance(recording, dict) else None
-    for importer in (adk, foreign):
-        if form == importer.FORMAT:
-            return importer.read(recording)
+    form = Fields.of(recording).text("format", "")
+    if form == adk.FORMAT:
+        return adk.read(recording)
+    if form == foreign.FORMAT:
+        return foreign.read(recording)
     raise RecordingError(f"format: expected {adk.FORMAT!r} or {foreign.FORMAT!r}, got {form!r}")

@@ -282,13 +282,10 @@ class AccessoryPlayer:
                 if not self.announced or self.announced[-1] != txt:
                     self.announced.append(txt)
             case WriteRequested(request, _, writes):
-                self._submit(
-                    AnswerWrite(
-                        request,
-                        {write.id: self._application.write(write) for write in writes},
-                        {write.id: self._application.respond(write) for write in writes},
-                    )
-                )
+                statuses = {write.id: self._application.write(write) for write in writes}
+                responses = {write.id: self._application.respond(write) for write in writes}
+                given = {one: value for one, value in responses.items() if value is not None}
+                self._submit(AnswerWrite(request, statuses, given))
             case ReadRequested(request, _, ids):
                 self._submit(AnswerRead(request, {one: self._application.read(one) for one in ids}))
             case _:

@@ -64,8 +64,8 @@ class Application:
         return self._statuses.get(write.id, HapStatus.SUCCESS)
 
     def respond(self, write: CharacteristicWrite) -> Value:
-        """What the characteristic reads after the write; by default what was recorded, else the value written."""
-        return self._responses.get(write.id, write.value)
+        """What a control point answers to the write, by default what was recorded; None for the value written."""
+        return self._responses.get(write.id)
 
     def read(self, number: CharacteristicId) -> Value | HapStatus:
         """What the read handler says."""

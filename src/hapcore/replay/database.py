@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from hapcore.codec.json import JsonError, JsonValue, read_tolerant
 from hapcore.errors import HapError
@@ -43,31 +43,33 @@ def database_from_json(body: JsonValue) -> Database:
     """
     accessories: list[Accessory] = []
     for entry in _objects(body, "accessories"):
-        links: dict[int, tuple[Service, Sequence[JsonValue]]] = {}
+        links: dict[int, tuple[Service, list[JsonValue]]] = {}
         services: list[Service] = []
         for each in _objects(entry, "services"):
             service = _service(each)
             linked = each.get("linked")
-            links[_number(each, "iid")] = service, linked if isinstance(linked, list) else ()
+            links[_number(each, "iid")] = service, linked if isinstance(linked, list) else []
             services.append(service)
-        for service, linked in links.values():
-            service.linked += [links[iid][0] for iid in linked if isinstance(iid, int) and iid in links]
+        for service, targets in links.values():
+            service.linked += [links[iid][0] for iid in targets if isinstance(iid, int) and iid in links]
         aid = _number(entry, "aid")
         accessory = Accessory(f"Accessory {aid}", services=services, aid=aid, key=str(aid))
         _complete(accessory)
         accessories.append(accessory)
     # The one with the id 1 is the head, wherever it stands in the answer.
     accessories.sort(key=lambda one: one.fixed_aid != 1)
-    shown = [(each, each.value) for accessory in accessories for each in _information(accessory)]
-    for each, _ in shown:
+    shown: list[tuple[AnyCharacteristic, Value]] = [
+        (text, text.value) for accessory in accessories for text in _information(accessory)
+    ]
+    for text, _ in shown:
         # Real accessories show texts that ours may not have; they get them back once the rest is accepted.
-        each.store(_ACCEPTABLE)
+        text.store(_ACCEPTABLE)
     try:
         database = Database(accessories)
     except HapError as error:
         raise RecordingError(f"the recorded database cannot be served: {error}") from None
-    for each, value in shown:
-        each.store(value)
+    for text, value in shown:
+        text.store(value)
     return database
 
 
@@ -97,11 +99,12 @@ def recorded_database(script: Script) -> Database:
 
 def _complete(accessory: Accessory) -> None:
     """Add what Accessory Information must have and the recorded one has not, under numbers of its own."""
-    for offset, kind in enumerate((IDENTIFY, MANUFACTURER, MODEL, NAME, SERIAL_NUMBER, FIRMWARE_REVISION)):
-        if accessory.information.get(kind) is None:
-            text = None if kind is IDENTIFY else _ACCEPTABLE
-            missing: AnyCharacteristic = Characteristic(kind, text, iid=_FIRST_FREE + offset)
-            accessory.information.add(missing)
+    information = accessory.information
+    if information.get(IDENTIFY) is None:
+        information.add(Characteristic(IDENTIFY, iid=_FIRST_FREE))
+    for offset, kind in enumerate((MANUFACTURER, MODEL, NAME, SERIAL_NUMBER, FIRMWARE_REVISION), 1):
+        if information.get(kind) is None:
+            information.add(Characteristic(kind, _ACCEPTABLE, iid=_FIRST_FREE + offset))
 
 
 def _information(accessory: Accessory) -> list[AnyCharacteristic]:
@@ -141,7 +144,7 @@ def _guess(iid: int, value: JsonValue) -> AnyCharacteristic:
     return Characteristic(kind, held, iid=iid, max_len=256 if form is Format.STRING else None)
 
 
-def _service(entry: Mapping[str, JsonValue]) -> Service:
+def _service(entry: dict[str, JsonValue]) -> Service:
     iid = _number(entry, "iid")
     uuid = _type(entry)
     return Service(
@@ -208,16 +211,24 @@ def _ranges(value: JsonValue) -> list[tuple[int, int]] | None:
         case [int() as low, int() as high]:
             return [(low, high)]
         case list():
-            return [(pair[0], pair[1]) for pair in value if isinstance(pair, list) and len(pair) == 2]  # type: ignore[misc]
+            return [pair for pair in map(_pair, value) if pair is not None]
         case _:
             return None
 
 
-def _objects(value: JsonValue, key: str) -> list[Mapping[str, JsonValue]]:
-    found = value.get(key) if isinstance(value, Mapping) else None
+def _pair(value: JsonValue) -> tuple[int, int] | None:
+    match value:
+        case [int() as low, int() as high]:
+            return low, high
+        case _:
+            return None
+
+
+def _objects(value: JsonValue, key: str) -> list[dict[str, JsonValue]]:
+    found = value.get(key) if isinstance(value, dict) else None
     if not isinstance(found, list):
         raise RecordingError(f"expected a list of {key}")
-    return [each for each in found if isinstance(each, Mapping)]
+    return [each for each in found if isinstance(each, dict)]
 
 
 def _number(entry: Mapping[str, JsonValue], key: str) -> int:

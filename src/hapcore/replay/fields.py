@@ -79,7 +79,7 @@ class Fields:
         if value is None:
             return []
         if isinstance(value, Mapping):
-            return [Fields.of(value, self._at(key))]
+            return [Fields.of(cast("object", value), self._at(key))]
         return [Fields.of(item, f"{self._at(key)}[{index}]") for index, item in enumerate(self.sequence(key))]
 
     def child(self, key: str) -> Fields:
@@ -94,6 +94,15 @@ class Fields:
         if isinstance(value, str | bytes) or not isinstance(value, Sequence):
             raise self._wrong(key, "a list", value)
         return cast("Sequence[object]", value)
+
+    def row(self, key: str, index: int) -> Fields:
+        """One entry of a list of lists; its columns are called "0", "1" and so on."""
+        entry = self.sequence(key)[index]
+        place = f"{self._at(key)}[{index}]"
+        if not isinstance(entry, list | tuple):
+            raise RecordingError(f"{place}: expected a list, got {type(entry).__name__}")
+        columns = cast("Sequence[object]", entry)
+        return Fields({str(column): value for column, value in enumerate(columns)}, place)
 
     def hexes(self, key: str) -> tuple[bytes, ...]:
         """A list of hexadecimal texts; absent is empty."""

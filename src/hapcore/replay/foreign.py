@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from hapcore.crypto.secret import Secret
 from hapcore.replay.fields import Fields, RecordingError
 from hapcore.replay.messages import Message, Messages
@@ -112,27 +110,18 @@ def _accepted(message: Message) -> bool:
 
 def _chunks(connection: Fields) -> list[tuple[float, str, bytes]]:
     found: list[tuple[float, str, bytes]] = []
-    for index, chunk in enumerate(connection.sequence("chunks")):
-        match chunk:
-            case [int() | float() as t, "c2a" | "a2c" as direction, str() as data]:
-                try:
-                    found.append((float(t), direction, bytes.fromhex(data)))
-                except ValueError:
-                    raise RecordingError(f"{connection.place}.chunks[{index}]: expected hexadecimal digits") from None
-            case _:
-                raise RecordingError(f"{connection.place}.chunks[{index}]: expected [time, direction, hex]")
+    for index in range(len(connection.sequence("chunks"))):
+        row = connection.row("chunks", index)
+        direction = row.text("1")
+        if direction not in ("c2a", "a2c"):
+            raise RecordingError(f"{row.place}: the direction is neither c2a nor a2c")
+        found.append((row.number("0"), direction, row.hex("2")))
     return found
 
 
 def _ends(connection: Fields) -> list[tuple[float, str]]:
-    found: list[tuple[float, str]] = []
-    for end in connection.sequence("ends"):
-        match end:
-            case [int() | float() as t, str() as what]:
-                found.append((float(t), what))
-            case _:
-                raise RecordingError(f"{connection.place}.ends: expected [time, text], got {cast('object', end)!r}")
-    return found
+    rows = [connection.row("ends", index) for index in range(len(connection.sequence("ends")))]
+    return [(row.number("0"), row.text("1")) for row in rows]
 
 
 def _setup(run: Fields) -> SetupRun:

@@ -40,10 +40,11 @@ _ITEMS = {
     0x13: "Flags",
     0xFF: "Separator",
 }
-_STATE, _SEPARATOR = 0x06, 0xFF
+_SEALED, _STATE, _SEPARATOR = 0x05, 0x06, 0xFF
 #: Added to the types of items that were sealed.
 _INNER = 0x100
 _SRP_KEY = 64  # public keys longer than this are SRP's, which are numbers
+_WHOLE = 100  # bytes of an item shown as a whole
 _SHOWN = 1500  # characters of a body shown to a person
 
 _RANGES: Mapping[str, tuple[float, float]] = {
@@ -83,12 +84,10 @@ def show(message: Message | None, opener: Opener | None = None) -> str:
     lines = [message.start]
     if message.is_pairing:
         for kind, value in message.items:
-            opened = opener(value) if kind == 5 and opener is not None else None
-            lines.append(
-                f"  {_ITEMS.get(kind, f'item {kind:#04x}')}: {value.hex() if len(value) < 100 else f'{value[:24].hex()}... ({len(value)} bytes)'}"
-            )
-            for inner, content in tlv8.decode_tolerant(opened) if opened is not None else []:
-                lines.append(f"    {_ITEMS.get(inner, f'item {inner:#04x}')}: {content.hex()}")
+            opened = opener(value) if kind == _SEALED and opener is not None else None
+            lines.append(f"  {_name(kind)}: {_hex(value)}")
+            if opened is not None:
+                lines += [f"    {_name(inner)}: {_hex(content)}" for inner, content in tlv8.decode_tolerant(opened)]
     elif message.body:
         lines.append("  " + message.body.decode("utf-8", "replace"))
     text = "\n".join(lines)
@@ -129,13 +128,17 @@ def _item_difference(expected: Items, got: Items) -> str | None:
     return "; ".join(texts) or None
 
 
+def _hex(value: bytes) -> str:
+    return value.hex() if len(value) < _WHOLE else f"{value[:24].hex()}... ({len(value)} bytes)"
+
+
 def _name(kind: int) -> str:
     return f"inner {_name(kind - _INNER)}" if kind >= _INNER else _ITEMS.get(kind, f"{kind:#04x}")
 
 
 def _named(record: Items) -> str:
     identifier = next((value for kind, value in record if kind == 1), None)
-    return "no identifier" if identifier is None else f"Identifier {identifier.hex() or '<empty>'}"
+    return "no identifier" if identifier is None else f"Identifier {identifier.hex() or '(empty)'}"
 
 
 def _records(items: Items) -> list[Items]:
@@ -227,7 +230,8 @@ def values_of(message: Message) -> list[Mapping[str, JsonValue]]:
         if not isinstance(accessory, dict):
             continue
         for service in _list(accessory.get("services")):
-            for each in _list(service.get("characteristics")) if isinstance(service, dict) else []:
+            listed = service.get("characteristics") if isinstance(service, dict) else None
+            for each in _list(listed):
                 if isinstance(each, dict):
                     found.append({"aid": accessory.get("aid"), **each})
     return found

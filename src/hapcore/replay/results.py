@@ -83,9 +83,7 @@ def same_held(expected: JsonValue, got: Value) -> bool:
     return same_value(expected, held) or (expected == "" and got is None)
 
 
-def _entries_difference(
-    results: Mapping[CharacteristicId, ReadResult | WriteResult], answer: Message
-) -> str | None:
+def _entries_difference(results: Mapping[CharacteristicId, ReadResult | WriteResult], answer: Message) -> str | None:
     for entry in values_of(answer):
         number = identifier_of(entry)
         got = results.get(number) if number is not None else None

@@ -46,7 +46,7 @@ class Feed:
 
 @frozen
 class Expect:
-    """One message the accessory sent: decrypted, and the socket bytes it came in (empty if an earlier step has them)."""
+    """One message the accessory sent, decrypted, and the bytes it came in (none if an earlier step has them)."""
 
     t: float
     message: Message
