@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import IO, Any, TypeAlias, TypeVar
 
 import click
 import platformdirs
@@ -17,11 +17,11 @@ from rich.console import Console
 
 import hap_trio
 from hapcore.discovery import DiscoveredAccessory
-from hapcore.errors import Disconnected
 from hapcore.ids import CharacteristicId, HapStatus, Value
 
 __all__ = [
     "Json",
+    "Problem",
     "address_option",
     "alias_option",
     "characteristics_option",
@@ -48,6 +48,13 @@ console = Console(highlight=False, soft_wrap=True)
 
 def _default_file() -> str:
     return str(Path(platformdirs.user_data_dir("hapcore", appauthor=False)) / "pairings.json")
+
+
+class Problem(click.ClickException):
+    """Something the user must hear of: one line on stderr, exit code 1."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"hap: {self.message}", err=True, file=file)
 
 
 class _Characteristic(click.ParamType[CharacteristicId]):
@@ -114,7 +121,9 @@ def status_text(status: int) -> str:
 
 
 @asynccontextmanager
-async def controller(file: str | None, *, mdns: bool, interfaces: tuple[str, ...] = ()) -> AsyncIterator[Any]:
+async def controller(
+    file: str | None, *, mdns: bool, interfaces: tuple[str, ...] = ()
+) -> AsyncIterator[hap_trio.Controller]:
     """A controller on the pairings file, its folder made if need be."""
     if file is not None:
         Path(file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -139,7 +148,4 @@ async def target(
         return address
     if device_id is None:
         raise click.UsageError("Give -d DEVICE_ID or --address HOST:PORT.")
-    found = await home.find(device_id, timeout=seconds)
-    if found is None:
-        raise Disconnected(f"no accessory {device_id} was found in {seconds:g} s; `hap discover` lists what is there")
-    return found
+    return await home.find(device_id, timeout=seconds)

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import click
 
+from hap_trio.cli.common import Problem
 from hapcore.catalogue.services import (
     Fan,
     Lightbulb,
@@ -93,9 +94,9 @@ KINDS: dict[str, Callable[[str], Thing]] = {
 }
 
 
-def _bridge(name: str, count: int) -> list[Thing]:
-    """A bridge with `count` lamps behind it."""
-    return [Accessory.bridge(name), *(Accessory.of(_lightbulb(f"Lamp {number}")) for number in range(1, count + 1))]
+def _lamps(count: int) -> list[Thing]:
+    """What stands behind the bridge that several accessories get by themselves."""
+    return [_lightbulb(f"Lamp {number}") for number in range(1, count + 1)]
 
 
 def _from_module(path: str) -> Thing | list[Thing]:
@@ -106,23 +107,23 @@ def _from_module(path: str) -> Thing | list[Thing]:
     try:
         found: object = getattr(import_module(module), attribute)
     except ImportError as error:
-        raise click.ClickException(f"cannot import {module!r}: {error}") from None
+        raise Problem(f"cannot import {module!r}: {error}") from None
     except AttributeError:
-        raise click.ClickException(f"{module!r} has no {attribute!r}") from None
+        raise Problem(f"{module!r} has no {attribute!r}") from None
     if callable(found):
         found = found()
     if isinstance(found, Accessory | Service):
         return found
     things = list(found) if isinstance(found, Iterable) else []
     if not things or not all(isinstance(one, Accessory | Service) for one in things):
-        raise click.ClickException(f"{path} is no accessory, service, list of them, or function that makes one")
+        raise Problem(f"{path} is no accessory, service, list of them, or function that makes one")
     return things
 
 
 def build(kind: str, name: str | None, count: int) -> Thing | list[Thing]:
     """What `hap serve KIND` serves."""
     if kind == "bridge":
-        return _bridge(name or "Bridge", count)
+        return [Accessory.bridge(name or "Bridge"), *_lamps(count)] if count == 1 else _lamps(count)
     if kind in KINDS:
         return KINDS[kind](name or kind.replace("-", " ").capitalize())
     return _from_module(kind)

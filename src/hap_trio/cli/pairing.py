@@ -6,6 +6,7 @@ import click
 import trio
 
 from hap_trio.cli.common import (
+    Problem,
     address_option,
     alias_option,
     client,
@@ -60,7 +61,7 @@ async def _pair(
 ) -> None:
     async with controller(file, mdns=address is None, interfaces=interfaces) as home:
         if alias in home.aliases:
-            raise click.ClickException(f"{alias!r} is taken; choose another alias, or `hap unpair -a {alias}` first")
+            raise Problem(f"{alias!r} is taken; choose another alias, or `hap unpair -a {alias}` first")
         where = await target(home, device_id, address, seconds)
         # The accessory may show its code only once pairing has begun.
         async with home.start_pairing(where, alias) as started:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from hap_trio.cli.common import (
+    Problem,
     address_option,
     alias_option,
     client,
@@ -114,7 +115,7 @@ async def _remove(
 ) -> None:
     async with client(file, alias, address, interfaces) as accessory:
         if identifier == accessory.pairing.controller_id:
-            raise click.ClickException(f"that is this controller; use `hap unpair -a {alias}`")
+            raise Problem(f"that is this controller; use `hap unpair -a {alias}`")
         await accessory.remove_pairing(identifier.encode())
     if as_json:
         emit({"event": "removed", "identifier": identifier})

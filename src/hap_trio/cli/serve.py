@@ -10,7 +10,7 @@ import segno
 import trio
 
 import hap_trio
-from hap_trio.cli.common import emit, interface_option, json_option, plain, run, say, shown
+from hap_trio.cli.common import emit, json_option, plain, run, say, shown
 from hap_trio.cli.kinds import build
 from hapcore.engine import Event
 from hapcore.ids import Caller
@@ -125,7 +125,6 @@ async def _serve(
     port: int,
     code: str | None,
     mdns: bool,
-    interfaces: tuple[str, ...],
     as_json: bool,
 ) -> None:
     things = build(kind, name, count)
@@ -140,12 +139,11 @@ async def _serve(
                 port=port,
                 setup_code=code,
                 mdns=mdns,
-                interfaces=list(interfaces) or None,
             ) as server,
             trio.open_nursery() as nursery,
         ):
             nursery.start_soon(_report, server, as_json)
-            _introduce(server, server.name, as_json)
+            _introduce(server, name or server.database.accessories[0].name, as_json)
             async for _ in signals:
                 nursery.cancel_scope.cancel()
                 break
@@ -164,7 +162,6 @@ async def _serve(
     "--setup-code", "code", metavar="XXX-XX-XXX", help="The setup code; drawn at the first start if not given."
 )
 @click.option("--no-mdns", is_flag=True, help="Do not announce it; controllers need its address then.")
-@interface_option
 @json_option
 def serve(
     kind: str,
@@ -175,7 +172,6 @@ def serve(
     port: int,
     code: str | None,
     no_mdns: bool,
-    interfaces: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Serve an accessory until Ctrl-C or SIGTERM.
@@ -187,7 +183,7 @@ def serve(
     \b
     Example: hap serve lightbulb --name "Desk lamp" --state lamp.json
     """
-    run(_serve, kind, count, name, state, address, port, code, not no_mdns, interfaces, as_json)
+    run(_serve, kind, count, name, state, address, port, code, not no_mdns, as_json)
 
 
 def register(group: click.Group) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 import trio
 
 from hap_trio.cli.common import (
     CHARACTERISTIC,
+    Problem,
     address_option,
     alias_option,
     characteristics_option,
@@ -87,7 +86,7 @@ def get(
     """
     flags = {"meta": meta, "perms": perms, "type": type_, "ev": ev}
     if not run(_get, file, alias, address, interfaces, ids, flags, as_json):
-        sys.exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def _parse(
@@ -103,7 +102,7 @@ def _parse(
     for number, text in wanted:
         description = known.get(number)
         if description is None:
-            raise click.ClickException(f"{number}: there is no such characteristic; `hap accessories` lists them")
+            raise Problem(f"{number}: there is no such characteristic; `hap accessories` lists them")
         values[number] = parse_text(description.metadata, text)
     return values
 
@@ -166,7 +165,7 @@ def put(
     Example: hap put -a lamp -c 1.9 true -c 1.10 80
     """
     if not run(_put, file, alias, address, interfaces, wanted, timed, as_json):
-        sys.exit(1)
+        raise click.exceptions.Exit(1)
 
 
 async def _watch(
@@ -226,7 +225,7 @@ def watch(
     Example: hap watch -a lamp -c 1.9 -c 1.10 --count 5
     """
     if not run(_watch, file, alias, address, interfaces, ids, count, seconds, as_json):
-        sys.exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def register(group: click.Group) -> None:

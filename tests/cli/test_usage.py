@@ -1,0 +1,57 @@
+"""The `hap` command's manners: help, wrong usage, its version."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from hap_trio.cli import group
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["pair", "-a", "x"],
+        ["pair", "-a", "x", "-d", "AA:BB:CC:DD:EE:FF", "--address", "h:1"],
+        ["pair", "-a", "x", "--address", "127.0.0.1:1", "-p", "12"],
+        ["get", "-a", "x", "-c", "nonsense"],
+        ["get", "-c", "1.1"],
+        ["put", "-a", "x", "-c", "1.1"],
+        ["identify"],
+        ["pairings", "add", "-a", "x", "-i", "y", "-k", "12"],
+        ["serve", "--port", "99999"],
+        ["nonsense"],
+    ],
+)
+def test_wrong_usage(arguments):
+    result = CliRunner().invoke(group.hap, arguments)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].startswith("Error: ")
+
+
+COMMANDS = [
+    [],
+    *(
+        [name]
+        for name in ("demo", "serve", "discover", "pair", "unpair", "identify", "accessories", "get", "put", "watch")
+    ),
+    ["pairings"],
+    ["pairings", "list"],
+    ["pairings", "add"],
+    ["pairings", "remove"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_has_an_example(command):
+    result = CliRunner().invoke(group.hap, [*command, "--help"])
+    assert result.exit_code == 0
+    assert ("Example: hap " if command else "hap demo") in result.output
+    if command and command != ["pairings"]:
+        assert "--json" in result.output
+
+
+def test_version():
+    assert re.fullmatch(r"hap, version \d+\.\d+.*\n", CliRunner().invoke(group.hap, ["--version"]).output)
