@@ -8,7 +8,7 @@ import json
 import pytest
 from tests.replay.recordings import ALL, raw, script, to_accessory
 
-from hapcore.replay import RecordingError, play_accessory, play_controller, read, recorded_database
+from hapcore.replay import RecordingError, database_from_json, play_accessory, play_controller, read, recorded_database
 from hapcore.replay.meaning import difference, show
 from hapcore.replay.messages import Message, Messages, parse_message
 
@@ -227,3 +227,44 @@ def test_a_database_is_made_of_what_was_recorded():
     guessed = recorded_database(script("ip-pair-verify"))
     assert guessed.find(1, 51) is not None
     assert not play_accessory(script("ip-pairings"), guessed).differences[0].reason.startswith("no answer")
+
+
+def _database(*services):
+    return {"accessories": [{"aid": 1, "services": list(services)}]}
+
+
+def _one(iid, kind, form="string", **more):
+    return {"iid": iid, "type": kind, "format": form, "perms": ["pr"], **more}
+
+
+def test_a_database_that_ours_may_not_be_is_served_as_far_as_possible():
+    """Empty texts, missing texts, another number for Accessory Information, twice the same type, unknown formats."""
+    information = {"iid": 2, "type": "3E", "characteristics": [_one(3, "23", value="x"), _one(4, "20", value="")]}
+    light = {
+        "iid": 8,
+        "type": "00000043-0000-1000-8000-0026bb765291",
+        "linked": [9, 2],
+        "characteristics": [
+            _one(10, "25", "bool", value=None),
+            _one(11, "25", "bool"),
+            _one(12, "AA", "array", value=[]),
+            _one(13, "8", "uint8", value=200, maxValue=100, **{"valid-values-range": [0, 2]}),
+            _one(14, "13", "data", value="?"),
+        ],
+    }
+    database = database_from_json(_database(information, light))
+    assert database.find(1, 3).value == "x"
+    assert database.find(1, 4).value == ""
+    assert database.find(1, 10).value is False
+    assert database.find(1, 11) is None
+    assert database.find(1, 12) is None
+    assert database.find(1, 13).metadata.valid_ranges == ((0, 2),)
+    assert database.find(1, 14).value == b""
+
+
+@pytest.mark.parametrize(
+    "wrong", [None, [], {}, {"accessories": []}, _database({"iid": 1}), _database({"iid": "1", "type": "3E"})]
+)
+def test_what_is_no_database(wrong):
+    with pytest.raises(RecordingError):
+        database_from_json(wrong)

@@ -29,6 +29,7 @@ _PYTHON: Mapping[Format, type] = {
     Format.TLV8: bytes,
     Format.DATA: bytes,
 }
+_FORMATS = frozenset(each.value for each in Format)
 #: A service type of nobody's, for characteristics whose service the recording does not show.
 _UNKNOWN = "A5A5A5A5-0000-4000-8000-000000000000"
 _FIRST_FREE = 1_000_000
@@ -39,7 +40,8 @@ _ACCEPTABLE = "1.0"
 def database_from_json(body: JsonValue) -> Database:
     """The database of a GET /accessories answer (decoded), with its own numbers and values.
 
-    `RecordingError` where it is none; what a characteristic leaves out gets the default of HAP 10.3.
+    What a characteristic leaves out gets the default of HAP 10.3; what a database of ours cannot have (a type twice in
+    a service, a format of nobody's) is left out. `RecordingError` where no database can be made of it.
     """
     accessories: list[Accessory] = []
     for entry in _objects(body, "accessories"):
@@ -147,23 +149,27 @@ def _guess(iid: int, value: JsonValue) -> AnyCharacteristic:
 def _service(entry: dict[str, JsonValue]) -> Service:
     iid = _number(entry, "iid")
     uuid = _type(entry)
-    return Service(
+    service = Service(
         ServiceType(uuid, uuid),
-        [_characteristic(each) for each in _objects(entry, "characteristics")],
         key=str(iid),
         primary=entry.get("primary") is True,
         hidden=entry.get("hidden") is True,
-        iid=iid,
+        # Some give Accessory Information another number than the 1 it has to have; ours cannot.
+        iid=None if uuid == ACCESSORY_INFORMATION else iid,
     )
+    for each in _objects(entry, "characteristics"):
+        # What our model cannot express is left out, and will be missed by whoever compares.
+        if each.get("format") in _FORMATS:
+            made = _characteristic(each)
+            if service.get(made.type) is None:
+                service.add(made)
+    return service
 
 
 def _characteristic(entry: Mapping[str, JsonValue]) -> AnyCharacteristic:
     iid = _number(entry, "iid")
     uuid = _type(entry)
-    try:
-        form = Format(str(entry.get("format")))
-    except ValueError:
-        raise RecordingError(f"characteristic {iid} has the unknown format {entry.get('format')!r}") from None
+    form = Format(str(entry.get("format")))
     perms = entry.get("perms")
     known = {one.value for one in Permission}
     metadata = Metadata(form, [one for one in perms if one in known] if isinstance(perms, list) else ())

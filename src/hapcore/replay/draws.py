@@ -43,7 +43,7 @@ class Draws:
 
     def _collect(self, track: Track) -> None:
         for setup in track.setups:
-            if setup.b is not None and setup.b_public is not None:
+            if setup.b is not None and setup.b_public is not None and setup.b.bit_length() <= 8 * _SRP_SECRET:
                 self._exchanges[setup.b_public] = setup.b.to_bytes(_SRP_SECRET, "big")
         secrets = [run.accessory_secret for run in track.verifies if run.accessory_secret is not None]
         for secret in (*secrets, *track.draws):

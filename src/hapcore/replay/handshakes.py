@@ -143,7 +143,9 @@ def _run_after(talk: Conversation) -> SetupRun | None:
         if request.path != "/pair-setup" or request.state != 3:
             return None
         public = int.from_bytes(dict(request.items).get(Item.PUBLIC_KEY, b""), "big")
-        return next((run for run in talk.track.setups if run.a_public == public and run.a is not None), None)
+        runs = (run for run in talk.track.setups if run.a_public == public and run.a is not None)
+        # Our own private numbers have 32 bytes; a longer one cannot be played.
+        return next((run for run in runs if (run.a or 0).bit_length() <= 8 * _SRP_SECRET), None)
     return None
 
 
