@@ -141,15 +141,15 @@ class _Call:
 
 
 class _ThreadBridge(Bridge):
+    """Calls that were posted before the end of the loop run before it, and so end with it: nobody waits for ever."""
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
-        self._calls: set[_Call] = set()
-        self._closing = False
-        self._idle = trio.Event()
+        self.closed = False
 
     async def run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._closing:
+        if self.closed:
             raise trio.ClosedResourceError(_CLOSED)
         call = _Call()
         waiter = trio.lowlevel.current_task()
@@ -171,11 +171,11 @@ class _ThreadBridge(Bridge):
         def abort(raise_cancel: Callable[[], NoReturn]) -> trio.lowlevel.Abort:
             nonlocal cancel_waiter
             cancel_waiter = raise_cancel
-            self._loop.call_soon_threadsafe(call.cancel)
+            with suppress(RuntimeError):  # the loop is closed already, so the end of the call is on its way
+                self._loop.call_soon_threadsafe(call.cancel)
             return trio.lowlevel.Abort.FAILED  # it is over when the asyncio side says so
 
-        self._calls.add(call)
-        self._loop.call_soon_threadsafe(start)
+        self.post(start)
         try:
             await trio.lowlevel.wait_task_rescheduled(abort)
             result: T = call.outcome()
@@ -185,21 +185,6 @@ class _ThreadBridge(Bridge):
             raise trio.ClosedResourceError(_CLOSED) from None
         else:
             return result
-        finally:
-            self._forget(call)
-
-    def _forget(self, call: _Call) -> None:
-        self._calls.discard(call)
-        if self._closing and not self._calls:
-            self._idle.set()
-
-    async def close(self) -> None:
-        """Cancel what still runs and wait for it: afterwards nobody waits for a loop that is gone."""
-        self._closing = True
-        if self._calls:
-            for call in self._calls:
-                self._loop.call_soon_threadsafe(call.cancel)
-            await self._idle.wait()
 
 
 async def _stay(started: Callable[[asyncio.AbstractEventLoop, asyncio.Event], None]) -> None:
@@ -245,10 +230,10 @@ async def _open_thread() -> AsyncGenerator[Bridge, None]:
     try:
         yield bridge
     finally:
+        bridge.closed = True
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(stop.set)
         with trio.CancelScope(shield=True):
-            await bridge.close()
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(stop.set)
             await over.wait()
             thread.join()  # it has nothing left to do but to return
     if failure:

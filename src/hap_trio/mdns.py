@@ -100,7 +100,6 @@ class Browsing(AsyncIterator[DiscoveredAccessory | Gone]):
         self._browser = await self._bridge.run(browse)
 
     def _hear(self, news: DiscoveredAccessory | Gone) -> None:
-        self._news.pop(news.device_id, None)
         self._news[news.device_id] = news
         self._reader.unpark()
 
