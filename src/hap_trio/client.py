@@ -36,6 +36,7 @@ from .stream import dial
 __all__ = ["Address", "Client", "Finder"]
 
 R = TypeVar("R")
+K = TypeVar("K", bound=tuple[int, int])
 #: Host and port.
 Address = tuple[str, int]
 #: Where an accessory may be, best first. Finders are asked in turn until one of their addresses will do.
@@ -96,7 +97,7 @@ class Client:
         return await self.do(Read(ids, meta=meta, perms=perms, type=type, ev=ev))
 
     async def write(
-        self, values: Mapping[tuple[int, int], Value] | Iterable[CharacteristicWrite], *, timed: int | None = None
+        self, values: Mapping[K, Value] | Iterable[CharacteristicWrite], *, timed: int | None = None
     ) -> Mapping[CharacteristicId, WriteResult]:
         """Write values by (aid, iid) in one request, or `CharacteristicWrite`s for more than plain values.
 

@@ -217,12 +217,12 @@ class Controller:
         async with self._visit(where) as session:
             await session.do(Identify())
 
-    async def remove(self, alias: str, *, force: bool = False) -> None:
-        """Unpair: remove our pairing from the accessory, then the record.
+    async def remove(self, alias: str, *, address: str | None = None, force: bool = False) -> None:
+        """Unpair: remove our pairing from the accessory (at `address`, if given), then the record.
 
         `force` drops the record also where the accessory cannot be reached, or does not know us any more.
         """
-        client = self.connect(alias)
+        client = self.connect(alias, address)
         try:
             await client.remove_pairing(client.pairing.controller_id.encode())
         except PeerError:

@@ -98,7 +98,7 @@ async def _control(
         stage.show("subscribed", "the controller listens for events")
         await lamp.write({light.on.id: True})
         value = (await lamp.read([light.on.id]))[light.on.id].value
-        stage.show("switched", f"the controller wrote On and reads it back: {value}", value=value)
+        stage.show("switched", f"the controller wrote On and reads it back: {value!r}", value=value)
         light.brightness.value = 75
         change = await anext(changes)
         stage.show(

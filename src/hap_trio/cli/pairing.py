@@ -65,7 +65,9 @@ async def _pair(
         where = await target(home, device_id, address, seconds)
         # The accessory may show its code only once pairing has begun.
         async with home.start_pairing(where, alias) as started:
-            accessory = await started.finish(code or await trio.to_thread.run_sync(_ask_code))
+            if code is None:
+                code = await trio.to_thread.run_sync(_ask_code)
+            accessory = await started.finish(code)
     if as_json:
         emit({"event": "paired", "alias": alias, "device_id": accessory.pairing.accessory_id})
     else:

@@ -97,8 +97,14 @@ _MEANINGS = {
     TlvErrorCode.BACKOFF: "the accessory wants a pause before the next try",
     TlvErrorCode.MAX_PEERS: "the accessory has no room for another pairing",
     TlvErrorCode.MAX_TRIES: "too many failed tries, the accessory must be reset",
-    TlvErrorCode.UNAVAILABLE: "the accessory is paired already",
-    TlvErrorCode.BUSY: "the accessory is pairing with another controller",
+    TlvErrorCode.UNAVAILABLE: "the accessory is paired already; remove that pairing or reset the accessory first",
+    TlvErrorCode.BUSY: "the accessory is pairing with another controller; try again in half a minute",
+}
+#: Where the step says more than the error: what it means, and what to do.
+_MEANINGS_OF_STEPS = {
+    ("pair-setup", 4, TlvErrorCode.AUTHENTICATION): "the setup code is wrong; check it and start again",
+    ("pair-verify", 4, TlvErrorCode.AUTHENTICATION): "it does not know this controller any more; pair it again",
+    ("pairings", 2, TlvErrorCode.AUTHENTICATION): "only an admin may see and change pairings",
 }
 
 
@@ -165,7 +171,10 @@ def read_answer(body: bytes, state: State, procedure: str) -> tlv8.Items:
     if error is not None:
         code = int.from_bytes(error, "little") or TlvErrorCode.UNKNOWN
         delay = tlv8.first(items, Item.RETRY_DELAY)
-        meaning = _MEANINGS[TlvErrorCode(code)] if code in _MEANINGS else f"error {code}"
+        known = TlvErrorCode(code) if code in _MEANINGS else None
+        meaning = f"error {code}" if known is None else _MEANINGS[known]
+        if known is not None:
+            meaning = _MEANINGS_OF_STEPS.get((procedure, int(state), known), meaning)
         raise PairingRefused(
             f"{procedure} was refused in {state.name}: {meaning}",
             error=code,
