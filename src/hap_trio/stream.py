@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import operator
+import os
 import socket
 from typing import cast
 
 import trio
-from trio.abc import HalfCloseableStream
+from trio.abc import Stream
 
 from hapcore.errors import Disconnected, LocalProtocolError
 
@@ -25,7 +27,7 @@ _NO_ROOM_PAUSE = 0.1
 CONNECT_LIMIT = 5.0
 
 
-class SocketStream(HalfCloseableStream):
+class SocketStream(Stream):
     """A connected, non-blocking standard library socket as a trio stream.
 
     Unlike trio's own `SocketStream` it has `send_nowait()`: most answers fit into the kernel's buffer, a system call
@@ -82,7 +84,7 @@ class SocketStream(HalfCloseableStream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         if max_bytes is None:
             max_bytes = READ_SIZE
-        elif max_bytes < 1:
+        elif operator.index(max_bytes) < 1:
             raise ValueError("max_bytes must be at least 1")
         while True:
             self._check_open()
@@ -93,16 +95,6 @@ class SocketStream(HalfCloseableStream):
                 continue
             except OSError as error:
                 raise self._error(error) from error
-
-    async def send_eof(self) -> None:
-        if self._sending:
-            raise trio.BusyResourceError("another task is sending on this stream")
-        await trio.lowlevel.checkpoint()
-        self._check_open()
-        try:
-            self._socket.shutdown(socket.SHUT_WR)
-        except OSError as error:
-            raise self._error(error) from error
 
     def close(self) -> None:
         """Close at once. A task that is reading or writing gets `trio.ClosedResourceError`."""
@@ -182,7 +174,8 @@ def _cause(error: BaseException) -> str:
         error = error.__cause__
         if isinstance(error, BaseExceptionGroup):
             error = cast("BaseException", error.exceptions[0])
-    return (isinstance(error, OSError) and error.strerror) or str(error)
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number) if number is not None and number > 0 else str(error)
 
 
 def split_address(text: str) -> tuple[str, int]:

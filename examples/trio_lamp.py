@@ -1,0 +1,24 @@
+"""A lamp, served until Ctrl-C: `python trio_lamp.py`."""
+
+from typing import Any
+
+import trio
+
+import hap_trio
+from hapcore.catalogue.services import Lightbulb
+from hapcore.ids import Caller
+
+light = Lightbulb("Desk lamp", on=False, brightness=40)
+
+
+@light.on.setter
+async def switch(value: bool, caller: Caller) -> None:
+    print("on" if value else "off")
+
+
+async def main(**more: Any) -> None:
+    await hap_trio.serve(light, setup_code="031-45-154", state="lamp.json", **more)
+
+
+if __name__ == "__main__":
+    trio.run(main)
