@@ -1,4 +1,4 @@
-"""The database `bench` of the recorded sessions with Apple's accessory code, and the SDK's light bulb, made of our model.
+"""The database `bench` of the recorded sessions with Apple's accessory code, and its example light bulb, in our model.
 
 Same numbers, types, limits and permissions; `bench()` also has the handlers that the recordings show:
 
