@@ -149,6 +149,15 @@ def test_a_full_frame_is_legal() -> None:
     assert FrameOpener(KEY).feed(frame) == bytes(1024)
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_frame_too_long_is_refused_though_it_would_open(at_once: bool) -> None:
+    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+    frame = b"\1\4" + ChaCha20Poly1305(KEY.reveal()).encrypt(bytes(12), bytes(1025), b"\1\4")
+    with pytest.raises(FrameError):
+        FrameOpener(KEY).feed(frame if at_once else frame + b"\0")
+
+
 def test_replayed_and_swapped_frames_kill() -> None:
     sealer = FrameSealer(KEY)
     first, second = sealer.seal(b"first"), sealer.seal(b"second")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.core.pairing_kit import ACCESSORY, CODE, CONTROLLER, PAIRED, PAIRING, Draws, outcome, value_of
 
 from hapcore.codec import tlv8
-from hapcore.crypto.keys import hkdf, seal, sign
+from hapcore.crypto.keys import hkdf, seal, sign, verify
 from hapcore.crypto.secret import Secret
 from hapcore.crypto.srp import GROUP, G, N, SrpController, SrpVerifier, make_verifier
 from hapcore.errors import AccessoryChanged, HapError, LocalProtocolError, PairingRefused, RemoteProtocolError
@@ -479,9 +479,15 @@ def test_salt_is_drawn_once() -> None:
 
 
 def test_a_replaying_source_gives_the_same_salt_and_b_again() -> None:
-    salt = CodeVerifier(CODE, lambda _label, size: bytes(size)).current().salt
-    assert salt == bytes(16)
     labels: list[str] = []
+
+    def zeros(label: str, size: int) -> bytes:
+        labels.append(label)
+        return bytes(size)
+
+    assert CodeVerifier(CODE, zeros).current().salt == bytes(16)
+    assert labels == ["pair-setup.salt"] * 2
+    labels.clear()
 
     def replay(label: str, _size: int) -> bytes:
         labels.append(label)
@@ -629,6 +635,10 @@ def test_controller_starts_again_for_a_short_b_but_not_for_ever() -> None:
     client.m1()
     assert client.receive_m2(m2)
     assert len(value_of(client.m3(CODE), Item.PUBLIC_KEY)) == 384
+    # The next try begins with the same patience.
+    for body in (m2, padded):
+        client.m1()
+        assert not client.receive_m2(body)
 
 
 def test_controller_wants_a_proof() -> None:
@@ -680,6 +690,22 @@ def test_controller_refuses_m6(changes: dict[Item, bytes], error: type[HapError]
     _, key = last_step(client)
     with pytest.raises(error):
         client.finish(m6_of(key, changes))
+
+
+def test_controller_refuses_a_key_of_zeros_whose_signature_is_good() -> None:
+    """Zeros are a point of small order: a quarter of all messages is signed by S = 0 and a fitting R."""
+    client = controller()
+    _, key = last_step(client)
+    prefix = hkdf(key, b"Pair-Setup-Accessory-Sign-Salt", b"Pair-Setup-Accessory-Sign-Info")
+    zeros = bytes(32)
+    forged = next(
+        (ACCESSORY.identifier + suffix, signature)
+        for suffix in (bytes((letter,)) for letter in range(65, 90))
+        for signature in (point + zeros for point in (zeros, b"\x01" + bytes(31), bytes(31) + b"\x80"))
+        if verify(zeros, prefix + ACCESSORY.identifier + suffix + zeros, signature)
+    )
+    with pytest.raises(RemoteProtocolError, match="unusable"):
+        client.finish(m6_of(key, {Item.IDENTIFIER: forged[0], Item.PUBLIC_KEY: zeros, Item.SIGNATURE: forged[1]}))
 
 
 def test_controller_keeps_the_id_as_received() -> None:

@@ -325,6 +325,9 @@ def test_out_of_turn() -> None:
         with pytest.raises(LocalProtocolError):
             call()
     m2 = m2_of(verifier.m1())
+    assert verifier.m3(m2)
+    with pytest.raises(LocalProtocolError):
+        verifier.m3(m2)
     verifier.m1()
     with pytest.raises(AccessoryChanged):
         verifier.m3(m2)
