@@ -128,15 +128,13 @@ class _Call:
 
     def __init__(self) -> None:
         self.task: asyncio.Task[Any] | None = None
-        self.cancelled = False
         self.outcome: Callable[[], Any] = self._unfinished
 
     def _unfinished(self) -> NoReturn:
         raise asyncio.CancelledError
 
     def cancel(self) -> None:
-        self.cancelled = True
-        if self.task is not None:
+        if self.task is not None:  # it is: the start was posted before
             self.task.cancel()
 
 
@@ -161,8 +159,6 @@ class _ThreadBridge(Bridge):
         def start() -> None:
             call.task = self._loop.create_task(awaited())
             call.task.add_done_callback(finished)
-            if call.cancelled:
-                call.task.cancel()
 
         def finished(task: asyncio.Task[T]) -> None:
             call.outcome = task.result
