@@ -13,7 +13,7 @@ light = Lightbulb("Desk lamp", on=False, brightness=40)
 
 @light.on.setter
 async def switch(value: bool, caller: Caller) -> None:
-    print("on" if value else "off")
+    print("on" if value else "off", "by", caller.pairing_id.decode())
 
 
 async def main(**more: Any) -> None:

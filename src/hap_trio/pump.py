@@ -105,7 +105,7 @@ class Pump:
         self._report = report
         self._store = store
         #: Storing in memory needs no thread, and a virtual clock would run away while one works.
-        self._instant = isinstance(store, MemoryStore)
+        self._instant = type(store) is MemoryStore
         self._wires: dict[ConnectionId, Wire] = {}
         self._waiting: dict[CommandId, _Answer] = {}
         self._draining = False
