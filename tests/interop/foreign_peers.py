@@ -97,6 +97,12 @@ class Foreign:
                 await self._news.wait()
         raise AssertionError(f"{self.name} did not answer {name}\n{self._stderr.decode(errors='replace')[-4000:]}")
 
+    async def terminate(self) -> int:
+        """Send SIGTERM and wait for the end: the exit code."""
+        self._process.terminate()
+        with trio.fail_after(PARTING):
+            return await self._process.wait()
+
     async def changed(self, wanted: dict[str, object]) -> None:
         """Wait until events have brought all of `wanted`; how many messages it takes is the peer's affair."""
         missing = dict(wanted)

@@ -16,6 +16,7 @@ time. The first line is `{"event": "ready"}`.
     add         identifier, ltpk, admin                              add a pairing
     remove                                                           remove our own pairing
     close                                                            end the connection, keep the pairing
+    moved       port                                                 the accessory listens elsewhere now
     stranger                                                         pair-verify with an identity nobody paired
     identify    host, port, device_id                                unpaired identify
     quit
@@ -170,6 +171,14 @@ class Rig:
         """End the connection; aiohomekit never reopens a closed pairing, so the next request gets a fresh one."""
         await self.pairing.close()
         self.pairing = self.controller.load_pairing(ALIAS, self.pairing.pairing_data)
+        self.pairing.dispatcher_connect(self._changed)
+
+    async def do_moved(self, command):
+        """The accessory has another port now: what mDNS would have told."""
+        await self.pairing.close()
+        self.pairing = self.controller.load_pairing(
+            ALIAS, self.pairing.pairing_data | {"AccessoryPort": command["port"]}
+        )
         self.pairing.dispatcher_connect(self._changed)
 
     async def do_stranger(self, _command):
