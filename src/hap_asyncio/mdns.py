@@ -56,7 +56,7 @@ def _make_info(
         port=port,
         properties=record.txt(),
         server=f"{host_label(record.device_id)}.local.",
-        parsed_addresses=list(addresses),
+        parsed_addresses=[address.partition("%")[0] for address in addresses],  # a scope means nothing to others
         # Receivers drop a packet that equals one of the last second: paired, unpaired and paired again would be lost.
         other_ttl=_TTL - changes % 60,
     )
@@ -190,7 +190,10 @@ def _check_interfaces(interfaces: Sequence[str]) -> list[str]:
             raise LocalProtocolError(f"{address!r} is no IP address", argument="interfaces") from None
         # zeroconf goes on without an interface that is not there; its user would wait for answers that never come
         with socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-            probe.bind((address, 0))
+            try:
+                probe.bind(socket.getaddrinfo(address, 0, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0][4])
+            except OSError as error:
+                raise OSError(error.errno, f"{address} is no interface of this machine: {error.strerror}") from None
     return chosen
 
 

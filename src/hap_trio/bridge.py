@@ -123,64 +123,41 @@ async def _open_trio_asyncio(module: ModuleType) -> AsyncGenerator[Bridge, None]
 # --- a thread ---------------------------------------------------------------------------------------------------------
 
 
-class _Call:
-    """One `run()` under way: where its asyncio task is and what came of it."""
-
-    def __init__(self) -> None:
-        self.task: asyncio.Task[Any] | None = None
-        self.outcome: Callable[[], Any] = self._unfinished
-
-    def _unfinished(self) -> NoReturn:
-        raise asyncio.CancelledError
-
-    def cancel(self) -> None:
-        if self.task is not None:  # it is: the start was posted before
-            self.task.cancel()
-
-
 class _ThreadBridge(Bridge):
     """Calls that were posted before the end of the loop run before it, and so end with it: nobody waits for ever."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop)
-        self.closed = False
+    closed = False
 
     async def run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
         await trio.lowlevel.checkpoint_if_cancelled()
         if self.closed:
             raise trio.ClosedResourceError(_CLOSED)
-        call = _Call()
         waiter = trio.lowlevel.current_task()
+        tasks: list[asyncio.Task[T]] = []  # the one, once it has started
         cancel_waiter: Callable[[], NoReturn] | None = None
 
-        async def awaited() -> T:
+        async def call() -> T:
             return await function(*args, **kwargs)
 
         def start() -> None:
-            call.task = self._loop.create_task(awaited())
-            call.task.add_done_callback(finished)
-
-        def finished(task: asyncio.Task[T]) -> None:
-            call.outcome = task.result
-            self.report(trio.lowlevel.reschedule, waiter)
+            tasks.append(self._loop.create_task(call()))
+            tasks[0].add_done_callback(lambda _: self.report(trio.lowlevel.reschedule, waiter))
 
         def abort(raise_cancel: Callable[[], NoReturn]) -> trio.lowlevel.Abort:
             nonlocal cancel_waiter
             cancel_waiter = raise_cancel
-            with suppress(RuntimeError):  # the loop is closed already, so the end of the call is on its way
-                self._loop.call_soon_threadsafe(call.cancel)
+            with suppress(trio.ClosedResourceError):  # then the end of the call is on its way
+                self.post(lambda: tasks[0].cancel())
             return trio.lowlevel.Abort.FAILED  # it is over when the asyncio side says so
 
         self.post(start)
         try:
             await trio.lowlevel.wait_task_rescheduled(abort)
-            result: T = call.outcome()
+            return tasks[0].result()
         except asyncio.CancelledError:
             if cancel_waiter is not None:
                 cancel_waiter()
             raise trio.ClosedResourceError(_CLOSED) from None
-        else:
-            return result
 
 
 async def _stay(started: Callable[[asyncio.AbstractEventLoop, asyncio.Event], None]) -> None:
