@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from hapcore.ids import CharacteristicId
 
@@ -31,11 +31,11 @@ class Query:
     type: bool = False
     ev: bool = False
     #: Only values are wanted, as controllers ask it all day.
-    plain: bool = field(init=False)
+    plain: bool = field(init=False, default=Factory(lambda self: _plain(self), takes_self=True))
 
-    @plain.default
-    def _plain(self) -> bool:
-        return not (self.meta or self.perms or self.type or self.ev)
+
+def _plain(query: Query) -> bool:
+    return not (query.meta or query.perms or query.type or query.ev)
 
 
 def _number(text: str) -> int:

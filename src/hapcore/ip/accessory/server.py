@@ -143,15 +143,18 @@ class Server(Engine):
         if session is None:
             return
         session.last_active = self._advance(now)
+        fault: FrameError | None = None
         if session.opener is not None:
             try:
                 data = session.opener.feed(data)
             except FrameError as error:
-                self.fail(session, DesynchronisedError("an encrypted frame", str(error), "the session is over"))
-                return
+                # What came whole before the bad frame counts, however the network cut it.
+                data, fault = error.plaintext, error
         if data:
             session.reader.feed(data)
             self._serve(session)
+        if fault is not None:
+            self.fail(session, DesynchronisedError("an encrypted frame", str(fault), "the session is over"))
 
     def receive_eof(self, connection: ConnectionId, now: float) -> None:
         """The controller closed the connection, or it broke."""
@@ -365,6 +368,8 @@ class Server(Engine):
 
     def fail(self, session: Session, error: HapError) -> None:
         """The peer broke the protocol: report it and close."""
+        if session.security is Security.CLOSED:
+            return
         self._emit(PeerMisbehaved(session.connection, error))
         self.close(session, error)
 

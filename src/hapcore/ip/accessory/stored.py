@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from attrs import frozen
 
@@ -165,6 +165,11 @@ def _decode_database(data: bytes) -> tuple[int, str]:
 
 def _decode_ids(data: bytes) -> dict[str, int]:
     found = json.loads(data)
-    if not isinstance(found, dict) or not all(type(v) is int for v in found.values()):
+    if not isinstance(found, dict):
         raise ValueError("ids")
-    return found
+    ids: dict[str, int] = {}
+    for key, number in cast("dict[str, object]", found).items():
+        if not isinstance(number, int):
+            raise ValueError("ids")
+        ids[key] = number
+    return ids
