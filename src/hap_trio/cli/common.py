@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -123,7 +123,7 @@ def status_text(status: int) -> str:
 @asynccontextmanager
 async def controller(
     file: str | None, *, mdns: bool, interfaces: tuple[str, ...] = ()
-) -> AsyncIterator[hap_trio.Controller]:
+) -> AsyncGenerator[hap_trio.Controller]:
     """A controller on the pairings file, its folder made if need be."""
     if file is not None:
         Path(file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ async def controller(
 @asynccontextmanager
 async def client(
     file: str, alias: str, address: str | None, interfaces: tuple[str, ...] = ()
-) -> AsyncIterator[hap_trio.Client]:
+) -> AsyncGenerator[hap_trio.Client]:
     """A connection to a paired accessory, closed at the end."""
     async with controller(file, mdns=address is None, interfaces=interfaces) as home:
         yield home.connect(alias, address=address)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -39,7 +39,7 @@ class _Stage:
 
 
 @asynccontextmanager
-async def _lamp(folder: Path, stage: _Stage) -> AsyncIterator[tuple[Lightbulb, hap_trio.AccessoryServer]]:
+async def _lamp(folder: Path, stage: _Stage) -> AsyncGenerator[tuple[Lightbulb, hap_trio.AccessoryServer]]:
     light = Lightbulb("Demo lamp", on=False, brightness=40)
 
     @light.on.setter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from typing import NoReturn, TypeVar
+from typing import NoReturn, cast
 
 import click
 
@@ -13,13 +13,11 @@ from hapcore.errors import HapError
 
 __all__ = ["hap"]
 
-T = TypeVar("T")
-
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
     """The errors inside exception groups: concurrent tasks may have failed together."""
     if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
+        for inner in cast("BaseExceptionGroup[BaseException]", error).exceptions:
             yield from _leaves(inner)
     else:
         yield error

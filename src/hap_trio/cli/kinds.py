@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import click
 
@@ -114,10 +114,11 @@ def _from_module(path: str) -> Thing | list[Thing]:
         found = found()
     if isinstance(found, Accessory | Service):
         return found
-    things = list(found) if isinstance(found, Iterable) else []
-    if not things or not all(isinstance(one, Accessory | Service) for one in things):
+    things = list(cast("Iterable[object]", found)) if isinstance(found, Iterable) else []
+    good = [one for one in things if isinstance(one, Accessory | Service)]
+    if not good or len(good) < len(things):
         raise Problem(f"{path} is no accessory, service, list of them, or function that makes one")
-    return things
+    return good
 
 
 def build(kind: str, name: str | None, count: int) -> Thing | list[Thing]:
