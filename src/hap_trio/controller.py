@@ -67,7 +67,8 @@ class StartedPairing:
         if not self._started:
             await self._session.do(self._start)
         self._started = False
-        with trio.CancelScope(shield=True):
+        await trio.lowlevel.checkpoint_if_cancelled()  # the last moment to turn back
+        with self._session.uncancelled():
             pairing = await self._session.do(FinishPairSetup(code))
             try:
                 await self._remember(pairing)

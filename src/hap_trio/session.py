@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Iterable
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 import trio
@@ -59,6 +59,7 @@ class Session:
         self.ended = trio.Event()
         #: Why it is closed; None as long as it is open, and when we closed it.
         self.reason: HapError | None = None
+        self._nursery = nursery
         self._feeds: dict[Feed[CharacteristicChanged], frozenset[CharacteristicId]] = {}
         self._pump = Pump(_Numbered(engine), nursery, self._report, MemoryStore())
         self._wire = self._pump.adopt(stream, ConnectionId(0))
@@ -93,6 +94,16 @@ class Session:
             unwanted = wanted.difference(*self._feeds.values())
             if unwanted and not self.closed:
                 self._pump.post(Unsubscribe(tuple(sorted(unwanted))))
+
+    @contextmanager
+    def uncancelled(self) -> Generator[None, None, None]:
+        """A block in which neither the caller nor the connection can be cancelled from outside."""
+        with trio.CancelScope(shield=True):
+            self._nursery.cancel_scope.shield = True
+            try:
+                yield
+            finally:
+                self._nursery.cancel_scope.shield = False
 
     def close(self) -> None:
         """End the connection; whoever waits for a command gets `Disconnected`. Harmless when it is closed."""
