@@ -29,6 +29,7 @@ FORBIDDEN = (
     "bleak",
 )
 ALLOWED = {
+    "abc",
     "__future__",
     "attrs",
     "base64",

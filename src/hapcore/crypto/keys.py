@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 __all__ = [
+    "Exchange",
+    "Signer",
     "KEY_SIZE",
     "SIGNATURE_SIZE",
     "TAG_SIZE",
@@ -48,12 +50,51 @@ def hkdf(ikm: bytes, salt: bytes, info: bytes, length: int = KEY_SIZE, digest: s
 
 def ed25519_public(seed: bytes) -> bytes:
     """The 32-byte public key of a 32-byte Ed25519 seed."""
-    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    return Signer(seed).public
 
 
 def sign(seed: bytes, message: bytes) -> bytes:
     """The 64-byte Ed25519 signature of `message`."""
-    return Ed25519PrivateKey.from_private_bytes(seed).sign(message)
+    return Signer(seed).sign(message)
+
+
+class Signer:
+    """A long-term Ed25519 key, made ready once: deriving it from its seed takes longer than signing with it."""
+
+    __slots__ = ("_key", "public")
+
+    def __init__(self, seed: bytes) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        #: 32 bytes.
+        self.public = self._key.public_key().public_bytes_raw()
+
+    def __repr__(self) -> str:
+        return "Signer()"
+
+    def sign(self, message: bytes) -> bytes:
+        """The 64-byte signature of `message`."""
+        return self._key.sign(message)
+
+
+class Exchange:
+    """One X25519 private key of 32 bytes, for its public key and the secret it shares with one peer."""
+
+    __slots__ = ("_key", "public")
+
+    def __init__(self, private: bytes) -> None:
+        self._key = X25519PrivateKey.from_private_bytes(private)
+        #: 32 bytes.
+        self.public = self._key.public_key().public_bytes_raw()
+
+    def __repr__(self) -> str:
+        return "Exchange()"
+
+    def shared(self, public: bytes) -> bytes | None:
+        """The 32-byte shared secret; None when the peer's key has a wrong length or yields all zeros (HAP 5.3)."""
+        try:
+            return self._key.exchange(X25519PublicKey.from_public_bytes(public))
+        except ValueError:
+            return None
 
 
 def verify(public: bytes, message: bytes, signature: bytes) -> bool:
@@ -67,15 +108,12 @@ def verify(public: bytes, message: bytes, signature: bytes) -> bool:
 
 def x25519_public(private: bytes) -> bytes:
     """The 32-byte public key of a 32-byte X25519 private key."""
-    return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+    return Exchange(private).public
 
 
 def x25519(private: bytes, public: bytes) -> bytes | None:
     """The 32-byte shared secret; None when the peer's key has a wrong length or yields all zeros (HAP 5.3)."""
-    try:
-        return X25519PrivateKey.from_private_bytes(private).exchange(X25519PublicKey.from_public_bytes(public))
-    except ValueError:
-        return None
+    return Exchange(private).shared(public)
 
 
 def seal(key: bytes, label: bytes, plaintext: bytes) -> bytes:

@@ -8,7 +8,7 @@ from typing import cast
 
 from attrs import Factory, field, frozen
 
-from hapcore.crypto.keys import KEY_SIZE, ed25519_public
+from hapcore.crypto.keys import KEY_SIZE, Signer
 from hapcore.crypto.secret import Secret
 from hapcore.entropy import Entropy, draw
 from hapcore.errors import StateError
@@ -24,8 +24,8 @@ __all__ = [
 ]
 
 
-def _public(secret: Secret) -> bytes:
-    return ed25519_public(secret.reveal())
+def _signer(secret: Secret) -> Signer:
+    return Signer(secret.reveal())
 
 
 @frozen
@@ -34,8 +34,14 @@ class Identity:
 
     device_id: str
     ltsk: Secret
-    #: Public half of `ltsk`, 32 bytes.
-    ltpk: bytes = field(init=False, default=Factory(lambda self: _public(self.ltsk), takes_self=True))
+    signer: Signer = field(
+        init=False, repr=False, eq=False, default=Factory(lambda self: _signer(self.ltsk), takes_self=True)
+    )
+
+    @property
+    def ltpk(self) -> bytes:
+        """Public half of `ltsk`, 32 bytes."""
+        return self.signer.public
 
     @property
     def identifier(self) -> bytes:
@@ -101,8 +107,14 @@ class ControllerIdentity:
 
     identifier: str
     ltsk: Secret
-    #: Public half of `ltsk`, 32 bytes.
-    ltpk: bytes = field(init=False, default=Factory(lambda self: _public(self.ltsk), takes_self=True))
+    signer: Signer = field(
+        init=False, repr=False, eq=False, default=Factory(lambda self: _signer(self.ltsk), takes_self=True)
+    )
+
+    @property
+    def ltpk(self) -> bytes:
+        """Public half of `ltsk`, 32 bytes."""
+        return self.signer.public
 
 
 def new_controller_identity(entropy: Entropy) -> ControllerIdentity:
@@ -124,11 +136,14 @@ class Pairing:
     accessory_ltpk: bytes
     controller_id: str
     controller_ltsk: Secret
+    signer: Signer = field(
+        init=False, repr=False, eq=False, default=Factory(lambda self: _signer(self.controller_ltsk), takes_self=True)
+    )
 
     @property
     def controller_ltpk(self) -> bytes:
         """Public half of the controller's long-term key, 32 bytes."""
-        return _public(self.controller_ltsk)
+        return self.signer.public
 
 
 def _write(stored: Mapping[str, object]) -> bytes:

@@ -13,13 +13,11 @@ from hapcore.crypto.keys import (
     KEY_SIZE,
     SIGNATURE_SIZE,
     TAG_SIZE,
+    Exchange,
     hkdf,
     open_sealed,
     seal,
-    sign,
     verify,
-    x25519,
-    x25519_public,
 )
 from hapcore.crypto.secret import Secret
 from hapcore.entropy import Entropy, draw
@@ -126,12 +124,13 @@ class VerifyDesk:
             raise TlvError("a method in pair-verify M1")
         peer = exact(found, Item.PUBLIC_KEY, KEY_SIZE)
         private = draw(self._entropy, _LABEL, KEY_SIZE)
-        shared = x25519(private, peer)
+        exchange = Exchange(private)
+        shared = exchange.shared(peer)
         if shared is None:
             return VerifyStep(refusal(State.M2, TlvErrorCode.AUTHENTICATION))
-        public = x25519_public(private)
+        public = exchange.public
         own = self._identity
-        signature = sign(own.ltsk.reveal(), public + own.identifier + peer)
+        signature = own.signer.sign(public + own.identifier + peer)
         inner = tlv8.encode([(Item.IDENTIFIER, own.identifier), (Item.SIGNATURE, signature)])
         sealed = seal(_message_key(shared), b"PV-Msg02", inner)
         self._run = _Run(Secret(shared), public, peer)
@@ -165,22 +164,19 @@ class VerifyDesk:
 class PairVerifyController:
     """The controller's side: m1, m3, finish. Draws "pair-verify.x25519" (32 bytes); m1 may be called again any time."""
 
-    __slots__ = ("_entropy", "_pairing", "_private", "_public", "_shared")
+    __slots__ = ("_entropy", "_exchange", "_pairing", "_shared")
 
     def __init__(self, pairing: Pairing, entropy: Entropy) -> None:
         self._pairing = pairing
         self._entropy = entropy
-        self._private: Secret | None = None
-        self._public = b""
+        self._exchange: Exchange | None = None
         self._shared: Secret | None = None
 
     def m1(self) -> bytes:
         """Start: our ephemeral key. Never with a method, which Apple's accessories refuse (HAP 5.1)."""
-        private = draw(self._entropy, _LABEL, KEY_SIZE)
-        self._private = Secret(private)
-        self._public = x25519_public(private)
+        self._exchange = Exchange(draw(self._entropy, _LABEL, KEY_SIZE))
         self._shared = None
-        return tlv8.encode([(Item.STATE, bytes((State.M1,))), (Item.PUBLIC_KEY, self._public)])
+        return tlv8.encode([(Item.STATE, bytes((State.M1,))), (Item.PUBLIC_KEY, self._exchange.public)])
 
     def m3(self, m2: bytes) -> bytes:
         """Check that this is the paired accessory and prove who we are.
@@ -188,20 +184,20 @@ class PairVerifyController:
         Raises `AccessoryChanged` when tag, signature or identifier are another's (HAP 5.4), `PairingRefused`,
         `RemoteProtocolError`.
         """
-        private, self._private = self._private, None
-        if private is None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is None:
             raise LocalProtocolError("m3() out of turn, m1() comes before it")
         items = read_answer(m2, State.M2, _NAME)
         peer = _need(items, Item.PUBLIC_KEY)
         sealed = _need(items, Item.ENCRYPTED_DATA)
-        shared = x25519(private.reveal(), peer)
+        shared = exchange.shared(peer)
         if shared is None:
             raise RemoteProtocolError("a public key in pair-verify M2", "an unusable one")
         key = _message_key(shared)
-        self._check_accessory(open_sealed(key, b"PV-Msg02", sealed), peer)
+        self._check_accessory(open_sealed(key, b"PV-Msg02", sealed), peer, exchange.public)
         own = self._pairing
         identifier = own.controller_id.encode()
-        signature = sign(own.controller_ltsk.reveal(), self._public + identifier + peer)
+        signature = own.signer.sign(exchange.public + identifier + peer)
         inner = tlv8.encode([(Item.IDENTIFIER, identifier), (Item.SIGNATURE, signature)])
         self._shared = Secret(shared)
         return tlv8.encode(
@@ -216,7 +212,7 @@ class PairVerifyController:
         read_answer(m4, State.M4, _NAME)
         return VerifiedKeys(shared, session_keys(shared.reveal()))
 
-    def _check_accessory(self, opened: bytes | None, peer: bytes) -> None:
+    def _check_accessory(self, opened: bytes | None, peer: bytes, own: bytes) -> None:
         wanted = f"accessory {self._pairing.accessory_id}"
         if opened is None:
             raise AccessoryChanged(wanted, "a message that does not decrypt")
@@ -228,7 +224,7 @@ class PairVerifyController:
         signature = _need(inner, Item.SIGNATURE)
         if identifier.decode("utf-8", "replace").casefold() != self._pairing.accessory_id.casefold():
             raise AccessoryChanged(wanted, f"accessory {identifier.decode('utf-8', 'replace')}")
-        if not verify(self._pairing.accessory_ltpk, peer + identifier + self._public, signature):
+        if not verify(self._pairing.accessory_ltpk, peer + identifier + own, signature):
             raise AccessoryChanged(wanted, "one with its id and another key")
 
 

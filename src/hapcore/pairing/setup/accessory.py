@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 from hapcore.codec import tlv8
 from hapcore.codec.tlv8 import Items, TlvError
 from hapcore.crypto.frames import SessionKeys
-from hapcore.crypto.keys import KEY_SIZE, SIGNATURE_SIZE, TAG_SIZE, hkdf, open_sealed, seal, sign, verify
+from hapcore.crypto.keys import KEY_SIZE, SIGNATURE_SIZE, TAG_SIZE, hkdf, open_sealed, seal, verify
 from hapcore.crypto.secret import Secret
 from hapcore.crypto.srp import PROOF_SIZE, PUBLIC_SIZE, SrpAccessory, SrpVerifier, legal_public
 from hapcore.entropy import Entropy, draw
@@ -237,7 +237,7 @@ class SetupDesk:
     def _m6(self, session_key: bytes, key: bytes) -> bytes:
         own = self._identity
         proven = hkdf(session_key, b"Pair-Setup-Accessory-Sign-Salt", b"Pair-Setup-Accessory-Sign-Info")
-        signature = sign(own.ltsk.reveal(), proven + own.identifier + own.ltpk)
+        signature = own.signer.sign(proven + own.identifier + own.ltpk)
         inner = tlv8.encode(
             [(Item.IDENTIFIER, own.identifier), (Item.PUBLIC_KEY, own.ltpk), (Item.SIGNATURE, signature)]
         )

@@ -7,7 +7,7 @@ from enum import Enum
 
 from hapcore.codec import tlv8
 from hapcore.codec.tlv8 import Items, TlvError
-from hapcore.crypto.keys import KEY_SIZE, SIGNATURE_SIZE, hkdf, open_sealed, seal, sign, verify
+from hapcore.crypto.keys import KEY_SIZE, SIGNATURE_SIZE, hkdf, open_sealed, seal, verify
 from hapcore.crypto.secret import Secret
 from hapcore.crypto.srp import PUBLIC_SIZE, Padding, SrpController, legal_public
 from hapcore.entropy import Entropy, draw
@@ -115,7 +115,7 @@ class PairSetupController:
         own = self._own_identity()
         identifier = own.identifier.encode()
         proven = self._derive(b"Pair-Setup-Controller-Sign-Salt", b"Pair-Setup-Controller-Sign-Info")
-        signature = sign(own.ltsk.reveal(), proven + identifier + own.ltpk)
+        signature = own.signer.sign(proven + identifier + own.ltpk)
         inner = tlv8.encode([(Item.IDENTIFIER, identifier), (Item.PUBLIC_KEY, own.ltpk), (Item.SIGNATURE, signature)])
         self._due = _Due.M6
         return tlv8.encode(
