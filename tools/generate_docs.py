@@ -1,6 +1,6 @@
 """Write what the documentation takes from the code: `python tools/generate_docs.py [--check]`.
 
-Whole pages: docs/differences.md, docs/quirks.md, docs/reference.md. In the other pages of docs/ what stands
+Whole pages: docs/differences.md, docs/quirks.md, docs/reference.md. In README.md and the other pages what stands
 between one of these marks and `<!-- end -->`:
 
     <!-- help: hap serve -->             what `hap serve --help` prints
@@ -48,16 +48,16 @@ def fill(text: str) -> str:
     return MARKED.sub(renew, text)
 
 
-def render() -> dict[str, str]:
-    """Name of the page -> what it should hold."""
+def render() -> dict[Path, str]:
+    """Page -> what it should hold."""
     pages = {
-        "differences.md": differences.page(),
-        "quirks.md": quirks.render(),
-        "reference.md": reference.render(),
+        DOCS / "differences.md": differences.page(),
+        DOCS / "quirks.md": quirks.render(),
+        DOCS / "reference.md": reference.render(),
     }
-    for path in sorted(DOCS.glob("*.md")):
-        if path.name not in pages:
-            pages[path.name] = fill(path.read_text(encoding="utf-8"))
+    for path in (ROOT / "README.md", *sorted(DOCS.glob("*.md"))):
+        if path not in pages:
+            pages[path] = fill(path.read_text(encoding="utf-8"))
     return pages
 
 
@@ -67,8 +67,8 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing, complain about what is not up to date")
     check = parser.parse_args().check
     stale = False
-    for name, text in render().items():
-        path = DOCS / name
+    for path, text in render().items():
+        name = path.relative_to(ROOT)
         old = path.read_text(encoding="utf-8") if path.exists() else ""
         if old == text:
             continue
@@ -80,7 +80,7 @@ def main() -> int:
             print("\n".join(lines))
         else:
             path.write_text(text, encoding="utf-8")
-            print(f"wrote docs/{name}")
+            print(f"wrote {name}")
     if check and stale:
         print("stale: run `python tools/generate_docs.py`", file=sys.stderr)
     return int(check and stale)

@@ -54,6 +54,33 @@ def running(arguments: Sequence[str], cwd: Path) -> Iterator[subprocess.Popen[st
             process.terminate()
 
 
+@contextmanager
+def launch(
+    arguments: Sequence[str], cwd: Path, *, mdns: bool = False, **variables: str
+) -> Iterator[subprocess.Popen[str]]:
+    """A script of the documentation on the loopback interface; cancelled, and then well ended, after the block."""
+    command = [sys.executable, str(ROOT / "tests" / "docs" / "launch.py"), *["--mdns"] * mdns, *arguments]
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment() | variables,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            _, trouble = process.communicate()
+            sys.stderr.write(trouble)
+            raise
+        _, trouble = process.communicate(timeout=LIMIT)
+        assert process.returncode == 0, trouble
+        assert not trouble
+
+
 def line(process: subprocess.Popen[str]) -> str:
     """The next line it prints; an error if it ended instead."""
     assert process.stdout is not None
