@@ -41,6 +41,8 @@ async def switch_for_ever(alias, home):
 
 async def main():
     async with hap_trio.open_controller("pairings.json") as home:
+        async for _ in home.discover():
+            break  # its name takes a second to be announced
         print(">>> show_all")
         await show_all(home)
         print(">>> pair_in_two_steps")
