@@ -79,8 +79,7 @@ class Browser(RecordUpdateListener):
         if info.load_from_cache(self._zeroconf):
             self._resolved(name, info)
         elif name not in self._resolving:
-            loop = self._zeroconf.loop  # not the "running" one: a trio-asyncio loop inside another mixes them up here
-            task = (loop or asyncio.get_running_loop()).create_task(self._resolve(name, info))
+            task = asyncio.get_running_loop().create_task(self._resolve(name, info))
             self._resolving[name] = task
             task.add_done_callback(lambda _: self._resolving.pop(name, None))
 

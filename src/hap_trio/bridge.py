@@ -8,11 +8,12 @@ only when asyncio code has to run: it costs the import of asyncio.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import importlib
 import threading
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from enum import Enum
 from types import ModuleType
@@ -40,6 +41,9 @@ class Bridge(ABC):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._token = trio.lowlevel.current_trio_token()
+        # trio-asyncio finds "the running loop" in the context, and passes contexts on to the readers of sockets. In the
+        # context of a caller within another bridge, code of this loop would find the other one.
+        self._context = contextvars.copy_context()
 
     @abstractmethod
     async def run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -52,7 +56,7 @@ class Bridge(ABC):
     def post(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """From trio: call `function` on the asyncio side soon, after everything posted before. It must not raise."""
         try:
-            self._loop.call_soon_threadsafe(lambda: function(*args, **kwargs))
+            self._loop.call_soon_threadsafe(lambda: function(*args, **kwargs), context=self._context.copy())
         except RuntimeError:
             raise trio.ClosedResourceError(_CLOSED) from None
 
@@ -95,6 +99,10 @@ def _import_trio_asyncio() -> ModuleType:
 
 
 class _TrioAsyncioBridge(Bridge):
+    def __init__(self, loop: asyncio.AbstractEventLoop, wait: Callable[[asyncio.Task[Any]], Awaitable[Any]]) -> None:
+        super().__init__(loop)
+        self._wait = wait
+
     async def run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._loop.is_closed():
             raise trio.ClosedResourceError(_CLOSED)
@@ -103,7 +111,8 @@ class _TrioAsyncioBridge(Bridge):
             return await function(*args, **kwargs)
 
         try:
-            return cast("T", await cast("Any", self._loop).run_aio_coroutine(call()))
+            task = self._loop.create_task(call(), context=self._context.copy())
+            return cast("T", await self._wait(task))
         except asyncio.CancelledError:
             raise trio.ClosedResourceError(_CLOSED) from None
 
@@ -113,7 +122,7 @@ async def _open_trio_asyncio(module: ModuleType) -> AsyncGenerator[Bridge, None]
     failure: BaseException | None = None
     async with module.open_loop() as loop:
         try:
-            yield _TrioAsyncioBridge(loop)
+            yield _TrioAsyncioBridge(loop, module.run_aio_future)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - carried around the nurseries, which would wrap it
             failure = error
     if failure is not None:

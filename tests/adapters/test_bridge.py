@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 import threading
@@ -209,10 +210,13 @@ async def test_a_task_nobody_waits_for_ends_with_the_bridge(way: Way) -> None:
 
 
 async def test_an_error_in_the_block_passes_and_the_thread_is_gone(way: Way) -> None:
-    with trio.fail_after(LIMIT), pytest.raises(ValueError, match="mine"):
+    async def fail() -> None:
         async with open_bridge(way) as bridge:
             await bridge.run(_double, 1)
             raise ValueError("mine")
+
+    with trio.fail_after(LIMIT), pytest.raises(ValueError, match="mine"):
+        await fail()
     assert "hap asyncio" not in {thread.name for thread in threading.enumerate()}
 
 
@@ -236,6 +240,30 @@ async def test_two_bridges_nest(way: Way) -> None:
             assert await outer.run(_double, 1) == 2
             assert await inner.run(_double, 2) == 4
             assert await outer.run(_loop_id) != await inner.run(_loop_id)
+
+
+async def test_callbacks_of_sockets_find_their_own_loop_wherever_they_were_started_from(way: Way) -> None:
+    found: list[bool] = []
+    done = trio.Event()
+
+    async def watch(bridge: Bridge, receiver: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+
+        def readable() -> None:
+            loop.remove_reader(receiver)
+            found.append(asyncio.get_running_loop() is loop)
+            bridge.report(done.set)
+
+        loop.add_reader(receiver, readable)
+
+    sender, receiver = socket.socketpair()
+    receiver.setblocking(False)
+    with trio.fail_after(LIMIT), sender, receiver:
+        async with open_bridge(way) as outer, open_bridge(way):
+            await outer.run(watch, outer, receiver)  # a call from within the inner one
+            sender.send(b"!")
+            await done.wait()
+    assert found == [True]
 
 
 async def _loop_id() -> int:
