@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import TypeVar, cast
+from typing import TypeAlias, TypeVar
 
 import trio
 
 from hapcore.engine import Command
 from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected, PeerError, RemoteProtocolError
-from hapcore.ids import CharacteristicId, Value
-from hapcore.ip.controller import (
-    AddPairing,
-    CharacteristicChanged,
-    CharacteristicWrite,
-    GetAccessories,
-    Identify,
-    ListPairings,
-    Read,
-    ReadResult,
-    RemovePairing,
-    VerifyPairing,
-    Write,
-    WriteResult,
-)
-from hapcore.model.remote import AccessoryDescription
-from hapcore.pairing.records import Pairing, PairingEntry
+from hapcore.ip.controller import CharacteristicChanged, GetAccessories, Read, Subscribe, VerifyPairing, Write
+from hapcore.ip.controller.methods import Awaiting, Requests
+from hapcore.ip.controller.target import Address
+from hapcore.pairing.records import Pairing
 
 from .feed import Feed
 from .session import Session, open_connection
 from .stream import dial
 
-__all__ = ["Address", "Client", "Finder"]
+__all__ = ["Client", "Finder"]
 
 R = TypeVar("R")
-K = TypeVar("K", bound=tuple[int, int])
-#: Host and port.
-Address = tuple[str, int]
 #: Where an accessory may be, best first. Finders are asked in turn until one of their addresses will do.
-Finder = Callable[[], Awaitable[Iterable[Address]]]
+Finder: TypeAlias = Callable[[], Awaitable[Iterable[Address]]]
 
 
-class Client:
+class Client(Requests, Awaiting):
     """One paired accessory. Every call connects and verifies first where that is not done yet, or no longer true.
 
     All calls raise a `HapError`: `Disconnected` when the accessory cannot be reached, the connection ends or no answer
@@ -67,7 +51,6 @@ class Client:
         self._entropy = entropy
         self._session: Session | None = None
         self._connecting = trio.Lock()
-        self._database: tuple[AccessoryDescription, ...] = ()
 
     @property
     def connected(self) -> bool:
@@ -76,38 +59,7 @@ class Client:
 
     async def do(self, command: Command[R]) -> R:
         """Carry out any command of `hapcore.ip.controller`."""
-        return await (await self._ready()).do(command)
-
-    async def accessories(self) -> tuple[AccessoryDescription, ...]:
-        """Read the whole database. Values are checked and converted by it from then on."""
-        self._database = await self.do(GetAccessories())
-        return self._database
-
-    async def read(
-        self,
-        ids: Iterable[tuple[int, int]],
-        *,
-        meta: bool = False,
-        perms: bool = False,
-        type: bool = False,  # noqa: A002 - the protocol's word
-        ev: bool = False,
-    ) -> Mapping[CharacteristicId, ReadResult]:
-        """Read values by (aid, iid); the flags ask for more than the value. Each result has a status of its own."""
-        await self._known()
-        return await self.do(Read(ids, meta=meta, perms=perms, type=type, ev=ev))
-
-    async def write(
-        self, values: Mapping[K, Value] | Iterable[CharacteristicWrite], *, timed: int | None = None
-    ) -> Mapping[CharacteristicId, WriteResult]:
-        """Write values by (aid, iid) in one request, or `CharacteristicWrite`s for more than plain values.
-
-        `timed` makes it a timed write that must arrive within so many milliseconds. Each result has its own status.
-        """
-        await self._known()
-        if isinstance(values, Mapping):
-            given = cast("Mapping[tuple[int, int], Value]", values)
-            values = [CharacteristicWrite(one, value) for one, value in given.items()]
-        return await self.do(Write(tuple(values), timed_ms=timed))
+        return await (await self._ready(command)).do(command)
 
     @asynccontextmanager
     async def subscribe(self, ids: Iterable[tuple[int, int]]) -> AsyncGenerator[Feed[CharacteristicChanged], None]:
@@ -115,25 +67,8 @@ class Client:
 
         The iteration raises `Disconnected` when the connection ends; subscribe again to reconnect.
         """
-        await self._known()
-        async with (await self._ready()).subscribe(ids) as changes:
+        async with (await self._ready(Subscribe(ids))).subscribe(ids) as changes:
             yield changes
-
-    async def pairings(self) -> tuple[PairingEntry, ...]:
-        """Who is paired with the accessory. For admins."""
-        return await self.do(ListPairings())
-
-    async def add_pairing(self, identifier: bytes, ltpk: bytes, *, admin: bool = False) -> None:
-        """Pair another controller by its identifier and 32-byte public key, or change its rights. For admins."""
-        await self.do(AddPairing(identifier, ltpk, admin))
-
-    async def remove_pairing(self, identifier: bytes) -> None:
-        """Remove a controller. For admins. Our own: `Controller.remove()` forgets the record, too."""
-        await self.do(RemovePairing(identifier))
-
-    async def identify(self, aid: int = 1) -> None:
-        """Have the accessory make itself noticed."""
-        await self.do(Identify(aid))
 
     async def aclose(self) -> None:
         """Close the connection, if there is one; the next call opens another."""
@@ -141,17 +76,16 @@ class Client:
             self._session.close()
         await trio.lowlevel.checkpoint()
 
-    async def _known(self) -> None:
-        """Have the database at hand: without it values could not be checked or converted."""
-        if not self._database:
-            await self.accessories()
-
-    async def _ready(self) -> Session:
-        if self._session is None or self._session.closed:
+    async def _ready(self, command: Command[R]) -> Session:
+        session = self._session
+        if session is None or session.closed:
             async with self._connecting:
-                if self._session is None or self._session.closed:
-                    self._session = await self._connect()
-        return self._session
+                session = self._session
+                if session is None or session.closed:
+                    session = self._session = await self._connect()
+        if not session.engine.accessories and isinstance(command, Read | Write | Subscribe):
+            await session.do(GetAccessories())  # values are checked and converted by the database
+        return session
 
     async def _connect(self) -> Session:
         failures: list[PeerError] = []
@@ -177,7 +111,8 @@ class Client:
     async def _carry(self, host: str, port: int, *, task_status: trio.TaskStatus[Session]) -> None:
         """Be the task behind one connection."""
         stream = await dial(host, port)
-        async with open_connection(stream, host, entropy=self._entropy, database=self._database) as session:
+        known = self._session.engine.accessories if self._session else ()
+        async with open_connection(stream, host, entropy=self._entropy, database=known) as session:
             await session.do(VerifyPairing(self.pairing))
             task_status.started(session)
             await session.ended.wait()

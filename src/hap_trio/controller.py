@@ -11,28 +11,25 @@ from typing import cast
 import trio
 from attrs import evolve
 
-from hapcore.discovery import DiscoveredAccessory, FeatureFlags, device_key
+from hapcore.discovery import DiscoveredAccessory, device_key
 from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected, HapError, LocalProtocolError, PeerError, TimedOut
-from hapcore.ip.controller import FinishPairSetup, Identify, RemovePairing, StartPairSetup, VerifyPairing
-from hapcore.pairing.items import Method
+from hapcore.ip.controller import FinishPairSetup, Identify, RemovePairing, VerifyPairing
+from hapcore.ip.controller.target import Address, Target, Where, split_address
 from hapcore.pairing.records import Pairing
 from hapcore.setup_code import SetupCode
 from hapcore.state import PAIRINGS, PairedAccessory
 
 from .background import background
-from .client import Address, Client
+from .client import Client
 from .entropy import system_entropy
 from .mdns import Browsing, Mdns, open_mdns
 from .pump import Store
 from .session import Session, open_connection
 from .store import FileStore, MemoryStore
-from .stream import dial, split_address
+from .stream import dial
 
-__all__ = ["Controller", "Discovery", "StartedPairing", "Where", "open_controller"]
-
-#: An accessory found on the network, or "HOST:PORT".
-Where = DiscoveredAccessory | str
+__all__ = ["Controller", "Discovery", "StartedPairing", "open_controller"]
 
 #: Seconds to look for a paired accessory that is not where it was.
 LOOK_UP_LIMIT = 5.0
@@ -43,17 +40,11 @@ UNDO_LIMIT = 10.0
 class StartedPairing:
     """The accessory has agreed to be paired and may show its setup code now. From `Controller.start_pairing()`."""
 
-    def __init__(
-        self,
-        session: Session,
-        start: StartPairSetup,
-        remember: Callable[[Pairing], Awaitable[None]],
-        connect: Callable[[], Client],
-    ) -> None:
+    def __init__(self, home: Controller, session: Session, target: Target, alias: str) -> None:
+        self._home = home
         self._session = session
-        self._start = start
-        self._remember = remember
-        self._connect = connect
+        self._target = target
+        self._alias = alias
         self._started = True
 
     async def finish(self, setup_code: str) -> Client:
@@ -65,19 +56,19 @@ class StartedPairing:
         """
         code = SetupCode(setup_code, allow_trivial=True)
         if not self._started:
-            await self._session.do(self._start)
+            await self._session.do(self._target.start)
         self._started = False
         await trio.lowlevel.checkpoint_if_cancelled()  # the last moment to turn back
         with self._session.uncancelled():
             pairing = await self._session.do(FinishPairSetup(code))
             try:
-                await self._remember(pairing)
+                await self._home.save(self._target.record(self._alias, pairing))
             except Exception as error:
                 await self._undo(pairing, error)
                 raise
             finally:
                 self._session.close()  # the client opens its own
-        return self._connect()
+        return self._home.connect(self._alias)
 
     async def _undo(self, pairing: Pairing, error: Exception) -> None:
         with trio.move_on_after(UNDO_LIMIT):
@@ -199,23 +190,14 @@ class Controller:
         """The first half of pairing, for accessories that show their code only then; `finish()` is the second."""
         if alias in self._records:
             raise LocalProtocolError(f"there is a pairing called {alias!r} already", argument="alias")
-        start, name, targets = StartPairSetup(), "", _targets(where)
-        if isinstance(where, DiscoveredAccessory):
-            auth = FeatureFlags.COPROCESSOR in where.feature_flags
-            start = StartPairSetup(Method.PAIR_SETUP_WITH_AUTH if auth else Method.PAIR_SETUP, where.device_id)
-            name = where.name
-
-        async def remember(pairing: Pairing) -> None:
-            addresses = [host for host, _ in targets]
-            await self._save(PairedAccessory(alias, pairing, name, tuple(addresses), port=targets[0][1]))
-
-        async with self._visit(where) as session:
-            await session.do(start)
-            yield StartedPairing(session, start, remember, lambda: self.connect(alias))
+        target = Target.of(where)
+        async with self._visit(target) as session:
+            await session.do(target.start)
+            yield StartedPairing(self, session, target, alias)
 
     async def identify(self, where: Where) -> None:
         """Have an accessory that nobody has paired make itself noticed. Raises `Refused` when it is paired."""
-        async with self._visit(where) as session:
+        async with self._visit(Target.of(where)) as session:
             await session.do(Identify())
 
     async def remove(self, alias: str, *, address: str | None = None, force: bool = False) -> None:
@@ -248,26 +230,26 @@ class Controller:
             task_status.started(mdns)
             await trio.sleep_forever()
 
-    async def _look_up(self, record: PairedAccessory) -> list[Address]:
+    async def _look_up(self, record: PairedAccessory) -> Iterable[Address]:
         """Where a paired accessory says that it is now."""
         try:
             found = await self.find(record.pairing.accessory_id, LOOK_UP_LIMIT)
         except TimedOut:
-            return []
+            return ()
         if (found.addresses, found.port) != (record.addresses, record.port):
-            await self._save(evolve(record, addresses=found.addresses, port=found.port))
-        return _targets(found)
+            await self.save(evolve(record, addresses=found.addresses, port=found.port))
+        return Target.of(found).addresses
 
-    async def _save(self, record: PairedAccessory) -> None:
+    async def save(self, record: PairedAccessory) -> None:
+        """Store a pairing, made here or elsewhere. Raises `StateError` or `OSError`."""
         await trio.to_thread.run_sync(self._store.persist, record.alias, record.encode())
         self._records[record.alias] = record
 
     @asynccontextmanager
-    async def _visit(self, where: Where) -> AsyncGenerator[Session, None]:
+    async def _visit(self, target: Target) -> AsyncGenerator[Session, None]:
         """A connection without a session, to the first address that answers."""
-        targets = _targets(where)
         failures: list[Disconnected] = []
-        for host, port in targets:
+        for host, port in target.addresses:
             try:
                 stream = await dial(host, port)
             except Disconnected as error:
@@ -277,12 +259,6 @@ class Controller:
                 yield session
             return
         raise Disconnected("; ".join(map(str, failures)) or "the accessory announces no address")
-
-
-def _targets(where: Where) -> list[Address]:
-    if isinstance(where, str):
-        return [split_address(where)]
-    return [(host, where.port) for host in where.addresses]
 
 
 @asynccontextmanager

@@ -4,68 +4,66 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import os
 import socket
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
-from typing import NoReturn, TypedDict, TypeVar, Unpack, cast
+from functools import partial
+from typing import NoReturn, TypeVar, Unpack
 
 import trio
 
-from hapcore.discovery import Advertise, Unadvertise
+from hapcore.discovery import Advertise
 from hapcore.engine import Command, Event, Output
-from hapcore.entropy import Entropy
 from hapcore.errors import HapError
-from hapcore.ids import Caller, CharacteristicId, HapStatus, Value
-from hapcore.ip.accessory import (
-    AnswerRead,
-    AnswerWrite,
-    Config,
-    IdentifyRequested,
-    ReadRequested,
-    Server,
-    Shutdown,
-    UpdateValues,
-    WriteRequested,
-)
-from hapcore.model.accessory import Accessory, IdentifyFn
+from hapcore.ids import CharacteristicId, Value
+from hapcore.ip import accessory as hap
+from hapcore.ip.accessory.handlers import Consultation, consult
+from hapcore.ip.accessory.settings import Served, make_server
+from hapcore.ip.accessory.settings import Settings as CoreSettings
 from hapcore.model.characteristic import AnyCharacteristic
 from hapcore.model.database import Database
-from hapcore.model.service import Service
-from hapcore.setup_code import SetupCode
 from hapcore.state import STATE
 
 from .background import background
 from .entropy import system_entropy
 from .feed import Feed
-from .handlers import Consultation, Question, Results
 from .mdns import Mdns, open_mdns
 from .pump import Pump, Store
 from .store import FileStore, MemoryStore
 from .stream import accept, listen
 
-__all__ = ["AccessoryServer", "Served", "Settings", "open_server", "serve"]
+__all__ = ["AccessoryServer", "Settings", "open_server", "serve"]
 
 R = TypeVar("R")
 _log = logging.getLogger("hap_trio")
 
-#: What can be served: an accessory, a service to make one of, or several, which get a bridge at their head.
-Served = Accessory | Service | Iterable[Accessory | Service]
+
+class Settings(CoreSettings, total=False):
+    """How to serve: those of `hapcore.ip.accessory.settings`, and
+
+    - `mdns`: False announces nothing, an open `Mdns` is shared; one of its own, on the interface of `address`.
+    """
+
+    mdns: bool | Mdns
 
 
 class AccessoryServer:
     """A running accessory, from `open_server()`."""
 
-    def __init__(self, engine: Server, nursery: trio.Nursery, store: Store) -> None:
+    def __init__(self, engine: hap.Server, nursery: trio.Nursery, store: Store, listener: socket.socket) -> None:
         self._engine = engine
         self._nursery = nursery
-        self._pump = Pump(engine, nursery, self._report, store)
         self._feeds: weakref.WeakSet[Feed[Event]] = weakref.WeakSet()
-        #: What is to be announced; only the latest counts.
-        self._announcements = Feed[Advertise | Unadvertise](limit=1)
-        self.host = ""
-        self.port = 0
+        self._announcements = Feed[Advertise](limit=1)  # only the latest counts
+        self._pump = Pump(engine, nursery, self._report, store)
+        self.host: str
+        self.port: int
+        self.host, self.port = listener.getsockname()[:2]
+        for characteristic in self.database.characteristics:
+            characteristic.bind(self._update)
+        self._pump.drain()
+        nursery.start_soon(self._accept, listener)
 
     @property
     def device_id(self) -> str:
@@ -108,104 +106,58 @@ class AccessoryServer:
 
     def attach(self, stream: trio.abc.Stream) -> None:
         """Serve a controller on any byte stream; the server owns and closes it."""
-        wire = self._pump.adopt(stream, self._engine.connection_opened(trio.current_time()))
-        self._nursery.start_soon(self._pump.attend, wire)
-
-    def start(self, listener: socket.socket) -> None:
-        self.host, self.port = listener.getsockname()[:2]
-        for characteristic in self.database.characteristics:
-            characteristic.bind(self._update)
-        for accessory in self.database.accessories:
-            if (identify := accessory.identify_fn) is not None:
-                accessory.identify_characteristic.setter(_without_arguments(identify))
-        self._pump.drain()
-        self._nursery.start_soon(self._accept, listener)
-
-    async def announce(self, mdns: Mdns, addresses: Sequence[str]) -> None:
-        async for event in self._announcements:
-            if isinstance(event, Advertise):
-                try:
-                    await mdns.advertise(event.record, self.port, addresses)
-                except (OSError, HapError) as error:  # the accessory is there all the same, for those who know where
-                    _log.error("could not announce %s: %s", event.record.name, error)
+        engine = self._engine
+        number = engine.connection_opened(trio.current_time())
+        inputs = partial(engine.receive_data, number), partial(engine.receive_eof, number)
+        self._nursery.start_soon(self._pump.attend, self._pump.adopt(stream, number, *inputs))
 
     def stop(self) -> None:
+        """Close all connections; `open_server()` does it at the end of its block."""
         for characteristic in self.database.characteristics:
             characteristic.bind(None)
-        self._pump.post(Shutdown())
+        self._pump.post(hap.Shutdown())
         for feed in self._feeds:
             feed.close()
+
+    async def announce(self, mdns: Mdns, addresses: Sequence[str]) -> None:
+        """Keep the announcement up to date; `open_server()` has this run."""
+        async for event in self._announcements:
+            try:
+                await mdns.advertise(event.record, self.port, addresses)
+            except (OSError, HapError) as error:  # the accessory is there all the same, for those who know where
+                _log.error("could not announce %s: %s", event.record.name, error)
 
     async def _accept(self, listener: socket.socket) -> None:
         while True:
             self.attach(await accept(listener))
 
     def _update(self, characteristic: AnyCharacteristic, value: Value) -> None:
-        self._pump.post(UpdateValues({characteristic.id: value}))
+        self._pump.post(hap.UpdateValues({characteristic.id: value}))
 
     def _report(self, event: Output) -> None:
-        if isinstance(event, Advertise | Unadvertise):
+        if isinstance(event, Advertise):
             self._announcements.put(event)
         elif isinstance(event, Event):
             for feed in self._feeds:
                 feed.put(event)
-            if isinstance(event, WriteRequested):
-                self._ask_to_write(event)
-            elif isinstance(event, ReadRequested):
-                self._ask_to_read(event)
-            elif isinstance(event, IdentifyRequested):
-                self._ask([(CharacteristicId(1, 1), self.database.accessories[0].identify_fn, ())], lambda _: None)
-
-    def _ask(self, questions: Iterable[Question], answer: Callable[[Results], None]) -> None:
-        Consultation(questions, answer).start(self._nursery)
-
-    def _ask_to_write(self, event: WriteRequested) -> None:
-        def answer(results: Results) -> None:
-            statuses = {one: result for one, result in results.items() if isinstance(result, HapStatus)}
-            values = {
-                write.id: cast("Value", results[write.id])
-                for write in event.writes
-                if write.response and write.id not in statuses and results[write.id] is not None
-            }
-            self._pump.post(AnswerWrite(event.request, statuses, values))
-
-        self._ask([(one.id, self._find(one.id).setter_fn, (one.value, event.caller)) for one in event.writes], answer)
-
-    def _ask_to_read(self, event: ReadRequested) -> None:
-        def answer(results: Results) -> None:
-            self._pump.post(AnswerRead(event.request, cast("Mapping[CharacteristicId, Value | HapStatus]", results)))
-
-        self._ask([(one, self._find(one).getter_fn, (event.caller,)) for one in event.ids], answer)
-
-    def _find(self, one: CharacteristicId) -> AnyCharacteristic:
-        found = self.database.find(*one)
-        assert found is not None  # noqa: S101 - the engine asks about what it serves
-        return found
+            consultation = consult(event, self.database, self._pump.post, _complain)
+            if consultation is not None and (awaited := consultation.advance()) is not None:
+                self._nursery.start_soon(_await, consultation, awaited)
 
 
-def _without_arguments(identify: IdentifyFn) -> Callable[[bool, Caller], Awaitable[object] | object]:
-    return lambda _value, _caller: identify()
+def _complain(one: CharacteristicId, error: Exception) -> None:
+    _log.error("the handler of characteristic %s failed", one, exc_info=error)
 
 
-class Settings(TypedDict, total=False):
-    """How to serve. Everything has a default.
-
-    - `state`: the file that keeps identity and pairings. Without one every start makes a new, unpaired device.
-    - `name`, `category`: how the accessory announces itself; those of the first accessory.
-    - `setup_code`: "XXX-XX-XXX"; drawn once and kept.
-    - `address`: an IP address of ours to listen on; all of them. `port`: any free one.
-    - `mdns`: False announces nothing, an open `Mdns` is shared; one of its own, on the interface of `address`.
-    - `entropy`: where random bytes come from; the operating system.
-    """
-
-    state: str | os.PathLike[str] | None
-    name: str | None
-    category: int | None
-    setup_code: str | None
-    address: str | None
-    port: int
-    mdns: bool | Mdns
-    entropy: Entropy
+async def _await(consultation: Consultation, awaited: Awaitable[object] | None) -> None:
+    """Be the task behind handlers that take their time."""
+    while awaited is not None:
+        try:
+            result = await awaited
+        except Exception as error:  # noqa: BLE001 - whatever the application does, the others are served
+            awaited = consultation.raised(error)
+        else:
+            awaited = consultation.returned(result)
 
 
 @asynccontextmanager
@@ -216,31 +168,20 @@ async def open_server(what: Served, **settings: Unpack[Settings]) -> AsyncGenera
     that HAP does not allow, `OSError` when the port is taken. Leaving the block withdraws the announcement and closes
     all connections.
     """
-    state, code = settings.get("state"), settings.get("setup_code")
-    store: FileStore | MemoryStore = MemoryStore() if state is None else FileStore(state, STATE)
-    database = Database.of(what, name=settings.get("name"), category=settings.get("category"))
-    head = database.accessories[0]
-    config = Config(
-        name=settings.get("name") or head.name,
-        category=settings.get("category") or head.category,
-        setup_code=None if code is None else SetupCode(code),
-    )
-    address, mdns = settings.get("address"), settings.get("mdns", True)
+    state, address, mdns = settings.get("state"), settings.get("address"), settings.get("mdns", True)
+    store = MemoryStore() if state is None else FileStore(state, STATE)
     # Who listens on one address only must not be announced with others.
     addresses = [] if address is None or ipaddress.ip_address(address).is_unspecified else [address]
     async with AsyncExitStack() as stack:
         stack.enter_context(closing(store))
-        table = await trio.to_thread.run_sync(store.load)
-        entropy = settings.get("entropy", system_entropy)
-        engine = Server(database.accessories, config=config, state=table, entropy=entropy)
+        engine = make_server(what, settings, await trio.to_thread.run_sync(store.load), system_entropy)
         listener = stack.enter_context(listen(address, settings.get("port", 0)))
         if mdns is True:
             mdns = await stack.enter_async_context(open_mdns(addresses or None))
         if mdns:
             stack.push_async_callback(_withdraw, mdns, engine.device_id)
         nursery = await stack.enter_async_context(background())
-        server = AccessoryServer(engine, nursery, store)
-        server.start(listener)
+        server = AccessoryServer(engine, nursery, store, listener)
         if mdns:
             nursery.start_soon(server.announce, mdns, addresses)
         try:

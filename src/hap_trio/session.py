@@ -10,10 +10,11 @@ import trio
 
 from hapcore.engine import Command, ConnectionId, Output
 from hapcore.entropy import Entropy
-from hapcore.errors import Disconnected, HapError, Refused
-from hapcore.ids import CharacteristicId
-from hapcore.ip.controller import CharacteristicChanged, Close, Connection, SessionClosed, Subscribe, Unsubscribe
+from hapcore.errors import Disconnected, HapError
+from hapcore.ip.controller import CharacteristicChanged, Close, Connection, SessionClosed
 from hapcore.ip.controller.connection import REQUEST_TIMEOUT
+from hapcore.ip.controller.methods import Awaiting, Requests
+from hapcore.ip.controller.subscriptions import Subscriptions
 from hapcore.model.remote import AccessoryDescription
 
 from .background import background
@@ -27,42 +28,19 @@ __all__ = ["Session", "open_connection"]
 R = TypeVar("R")
 
 
-class _Numbered:
-    """The engine of one connection, in the words of engines with several."""
-
-    def __init__(self, engine: Connection) -> None:
-        self._engine = engine
-        self.poll = engine.poll
-        self.submit = engine.submit
-        self.next_timeout = engine.next_timeout
-        self.handle_timeout = engine.handle_timeout
-        self.effect_failed = engine.effect_failed
-
-    def receive_data(self, connection: ConnectionId, data: bytes, now: float) -> None:  # noqa: ARG002
-        self._engine.receive_data(data, now)
-
-    def receive_eof(self, connection: ConnectionId, now: float) -> None:  # noqa: ARG002
-        self._engine.receive_eof(now)
-
-    def pause_sending(self, connection: ConnectionId, now: float) -> None:
-        """One request at a time: there is nothing to hold back."""
-
-    def resume_sending(self, connection: ConnectionId, now: float) -> None:
-        """There was nothing held back."""
-
-
-class Session:
+class Session(Requests, Awaiting):
     """A connection to an accessory, from `open_connection()`. Commands of `hapcore.ip.controller` go into `do()`."""
 
     def __init__(self, stream: trio.abc.Stream, engine: Connection, nursery: trio.Nursery) -> None:
         self.closed = False
-        self.ended = trio.Event()
         #: Why it is closed; None as long as it is open, and when we closed it.
         self.reason: HapError | None = None
+        self.ended = trio.Event()
+        self.engine = engine
         self._nursery = nursery
-        self._feeds: dict[Feed[CharacteristicChanged], frozenset[CharacteristicId]] = {}
-        self._pump = Pump(_Numbered(engine), nursery, self._report, MemoryStore())
-        self._wire = self._pump.adopt(stream, ConnectionId(0))
+        self._subscriptions = Subscriptions[Feed[CharacteristicChanged]]()
+        self._pump = Pump(engine, nursery, self._report, MemoryStore())
+        self._wire = self._pump.adopt(stream, ConnectionId(0), engine.receive_data, engine.receive_eof)
 
     async def do(self, command: Command[R]) -> R:
         """Submit a command and wait for its result. Raises the `HapError` it failed with.
@@ -80,20 +58,14 @@ class Session:
         Iterating raises `Disconnected` (or what broke the connection) when it ends. Raises `Refused` when the accessory
         refuses one of the ids.
         """
-        wanted = frozenset(CharacteristicId(*one) for one in ids)
         feed = Feed[CharacteristicChanged]()
-        self._feeds[feed] = wanted
         try:
-            for one, status in (await self.do(Subscribe(tuple(sorted(wanted))))).items():
-                if status:
-                    raise Refused(f"no events of {one}: {getattr(status, 'text', status)}", hap_status=status)
+            self._subscriptions.check(await self.do(self._subscriptions.add(feed, ids)))
             yield feed
         finally:
-            del self._feeds[feed]
-            feed.close()
-            unwanted = wanted.difference(*self._feeds.values())
-            if unwanted and not self.closed:
-                self._pump.post(Unsubscribe(tuple(sorted(unwanted))))
+            unsubscribe = self._subscriptions.remove(feed)
+            if unsubscribe is not None and not self.closed:
+                self._pump.post(unsubscribe)
 
     @contextmanager
     def uncancelled(self) -> Generator[None, None, None]:
@@ -116,14 +88,11 @@ class Session:
 
     def _report(self, event: Output) -> None:
         if isinstance(event, CharacteristicChanged):
-            for feed, wanted in self._feeds.items():
-                if event.id in wanted:
-                    feed.put(event)
+            self._subscriptions.tell(event)
         elif isinstance(event, SessionClosed):
             self.closed, self.reason = True, event.reason
             self.ended.set()
-            for feed in self._feeds:
-                feed.close(event.reason)
+            self._subscriptions.end(event.reason)
 
 
 @asynccontextmanager

@@ -11,9 +11,9 @@ from typing import cast
 import trio
 from trio.abc import Stream
 
-from hapcore.errors import Disconnected, LocalProtocolError
+from hapcore.errors import Disconnected
 
-__all__ = ["SocketStream", "accept", "dial", "listen", "split_address"]
+__all__ = ["SocketStream", "accept", "dial", "listen"]
 
 #: Most requests and events fit; a longer message takes another turn. Small enough that malloc keeps the block.
 READ_SIZE = 16 * 1024
@@ -176,15 +176,3 @@ def _cause(error: BaseException) -> str:
             error = cast("BaseException", error.exceptions[0])
     number = error.errno if isinstance(error, OSError) else None
     return os.strerror(number) if number is not None and number > 0 else str(error)
-
-
-def split_address(text: str) -> tuple[str, int]:
-    """Read "192.0.2.7:51826", "lamp.local:51826" or "[2001:db8::7]:51826". Raises `LocalProtocolError`."""
-    host, colon, port = text.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        host = ""
-    if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port[:6]) <= 0xFFFF):
-        raise LocalProtocolError(f"{text!r} is not of the form HOST:PORT", argument="address")
-    return host, int(port)

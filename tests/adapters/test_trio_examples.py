@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import runpy
 from pathlib import Path
 from typing import Any
@@ -40,4 +39,8 @@ async def test_the_lamp_and_its_controller(
             assert server.paired, subscriptions
         nursery.cancel_scope.cancel()
     assert capsys.readouterr().out.count("on by ") == 2
-    assert {"lamp.json", "pairings.json"} <= set(os.listdir(tmp_path))
+    assert {"lamp.json", "pairings.json"} <= names(tmp_path)
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}

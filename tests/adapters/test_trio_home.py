@@ -682,5 +682,5 @@ async def add_controller(house: House, admin: hap_trio.Client) -> hap_trio.Clien
     new = new_controller_identity(hap_trio.system_entropy)
     await admin.add_pairing(new.identifier.encode(), new.ltpk, admin=False)
     pairing = evolve(admin.pairing, controller_id=new.identifier, controller_ltsk=new.ltsk)
-    await house.home._save(PairedAccessory("second", pairing, addresses=("127.0.0.1",), port=house.server.port))
+    await house.home.save(PairedAccessory("second", pairing, addresses=("127.0.0.1",), port=house.server.port))
     return house.home.connect("second")

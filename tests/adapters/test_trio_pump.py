@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 import trio
@@ -107,7 +108,8 @@ class Running:
         self.pump = Pump(self.engine, nursery, self.events.append, store or MemoryStore())
 
     def connect(self, stream: trio.abc.Stream, number: ConnectionId = ONE) -> None:
-        self.nursery.start_soon(self.pump.attend, self.pump.adopt(stream, number))
+        inputs = partial(self.engine.receive_data, number), partial(self.engine.receive_eof, number)
+        self.nursery.start_soon(self.pump.attend, self.pump.adopt(stream, number, *inputs))
 
 
 @asynccontextmanager

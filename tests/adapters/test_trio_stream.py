@@ -8,8 +8,9 @@ import pytest
 import trio
 import trio.testing
 
-from hap_trio.stream import SocketStream, accept, dial, listen, split_address
+from hap_trio.stream import SocketStream, accept, dial, listen
 from hapcore.errors import Disconnected, LocalProtocolError
+from hapcore.ip.controller.target import split_address
 
 
 async def connected() -> tuple[SocketStream, SocketStream]:

@@ -1,0 +1,67 @@
+"""How to serve, in the words users know: the same for all adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Protocol, TypeAlias, TypedDict
+
+from hapcore.entropy import Entropy
+from hapcore.ids import Caller
+from hapcore.ip.accessory.config import Config
+from hapcore.ip.accessory.server import Server
+from hapcore.model.accessory import Accessory, IdentifyFn
+from hapcore.model.database import Database
+from hapcore.model.service import Service
+from hapcore.setup_code import SetupCode
+
+__all__ = ["Served", "Settings", "make_server"]
+
+#: What can be served: an accessory, a service to make one of, or several, which get a bridge at their head.
+Served: TypeAlias = Accessory | Service | Iterable[Accessory | Service]
+
+
+class _Path(Protocol):
+    def __fspath__(self) -> str: ...
+
+
+class Settings(TypedDict, total=False):
+    """How to serve. Everything has a default.
+
+    - `state`: the file that keeps identity and pairings. Without one every start makes a new, unpaired device.
+    - `name`, `category`: how the accessory announces itself; those of the first accessory.
+    - `setup_code`: "XXX-XX-XXX"; drawn once and kept.
+    - `address`: an IP address of ours to listen on; all of them. `port`: any free one.
+    - `entropy`: where random bytes come from; the operating system.
+    """
+
+    state: str | _Path | None
+    name: str | None
+    category: int | None
+    setup_code: str | None
+    address: str | None
+    port: int
+    entropy: Entropy
+
+
+def make_server(what: Served, settings: Settings, state: Mapping[str, bytes], entropy: Entropy) -> Server:
+    """The engine for `what`; `state` is the table of the store, `entropy` what counts if `settings` has none.
+
+    Raises `LocalProtocolError` for an accessory or a setup code that HAP does not allow, `StateError` for the state.
+    """
+    name, category, code = settings.get("name"), settings.get("category"), settings.get("setup_code")
+    accessories = Database.of(what, name=name, category=category).accessories
+    head = accessories[0]
+    config = Config(
+        name=name or head.name,
+        category=category or head.category,
+        setup_code=None if code is None else SetupCode(code),
+    )
+    for accessory in accessories:
+        if (identify := accessory.identify_fn) is not None:
+            accessory.identify_characteristic.setter(_without_arguments(identify))
+    return Server(accessories, config=config, state=state, entropy=settings.get("entropy", entropy))
+
+
+def _without_arguments(identify: IdentifyFn) -> Callable[[bool, Caller], Awaitable[object] | object]:
+    """The setter of Identify, for paired controllers; the others ask with `IdentifyRequested`."""
+    return lambda _value, _caller: identify()

@@ -1,0 +1,60 @@
+"""An accessory one has not paired yet: where it is, and how to begin."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from attrs import field, frozen
+
+from hapcore.discovery import DiscoveredAccessory, FeatureFlags
+from hapcore.errors import LocalProtocolError
+from hapcore.ip.controller.commands import StartPairSetup
+from hapcore.pairing.items import Method
+from hapcore.pairing.records import Pairing
+from hapcore.state import PairedAccessory
+
+__all__ = ["Address", "Target", "Where", "split_address"]
+
+#: Host and port.
+Address: TypeAlias = tuple[str, int]
+#: What users name an accessory by: one found on the network, or "HOST:PORT".
+Where: TypeAlias = DiscoveredAccessory | str
+
+
+def split_address(text: str) -> Address:
+    """Read "192.0.2.7:51826", "lamp.local:51826" or "[2001:db8::7]:51826". Raises `LocalProtocolError`."""
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        host = ""
+    if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port[:6]) <= 0xFFFF):
+        raise LocalProtocolError(f"{text!r} is not of the form HOST:PORT", argument="address")
+    return host, int(port)
+
+
+@frozen
+class Target:
+    """`addresses` to try in this order, and the `start` of a pairing with it."""
+
+    addresses: tuple[Address, ...]
+    start: StartPairSetup = field(factory=StartPairSetup)
+    name: str = ""
+
+    @classmethod
+    def of(cls, where: Where) -> Target:
+        """Raises `LocalProtocolError` for a text that is no address."""
+        if isinstance(where, str):
+            return cls((split_address(where),))
+        # Only who announces a coprocessor expects to be asked for its certificate (HAP 4.2).
+        certified = FeatureFlags.COPROCESSOR in where.feature_flags
+        return cls(
+            tuple((host, where.port) for host in where.addresses),
+            StartPairSetup(Method.PAIR_SETUP_WITH_AUTH if certified else Method.PAIR_SETUP, where.device_id),
+            where.name,
+        )
+
+    def record(self, alias: str, pairing: Pairing) -> PairedAccessory:
+        """What to store of a pairing with it."""
+        hosts = tuple(host for host, _ in self.addresses)
+        return PairedAccessory(alias, pairing, self.name, hosts, self.addresses[0][1])
