@@ -1,4 +1,4 @@
-"""Every check of this project. `nox -l` lists them, `nox` runs the ordinary ones, `nox -s interop` the foreign peers."""
+"""Every check of this project. `nox -l` lists them, `nox` runs the ordinary ones, `nox -s interop` foreign peers."""
 
 from __future__ import annotations
 
