@@ -217,7 +217,11 @@ async def test_a_taken_name_gets_a_number(near: Mdns, way: Way) -> None:
 async def test_names_that_are_no_labels_are_announced_all_the_same(near: Mdns, far: Mdns) -> None:
     with trio.fail_after(LIMIT):
         async with far.browse() as news:
-            for name in ("Dr. Küche " + secrets.token_hex(4), "Lämp " * 20 + secrets.token_hex(4), "\x07Bell\n"):
+            for name in (
+                "Dr. Küche " + secrets.token_hex(4),
+                "Lämp " * 20 + secrets.token_hex(4),
+                "\x07Bell\n" + secrets.token_hex(4),
+            ):
                 record = _record(name)
                 announced = await near.advertise(record, 4711)
                 assert (await _found(news, record.device_id)).name == announced
