@@ -8,28 +8,29 @@ import click
 
 from hap_trio.cli.group import hap
 
-#: The width of the help texts, whatever terminal the generator runs in.
-WIDTH = 100
+#: The width of the help texts in a wide terminal (100 columns less a margin), whatever the generator runs in.
+WIDTH = 98
 
 
-def commands(command: click.Command = hap, name: str = "hap", parent: click.Context | None = None) -> Iterator[str]:
-    """The names of all commands, groups before what is in them."""
-    yield name
-    if isinstance(command, click.Group):
-        for inner in command.list_commands(click.Context(command)):
-            found = command.get_command(click.Context(command), inner)
-            assert found is not None
-            yield from commands(found, f"{name} {inner}", parent)
+def _context(command: click.Command, name: str, parent: click.Context | None = None) -> click.Context:
+    settings = {**command.context_settings, "terminal_width": WIDTH}
+    return click.Context(command, info_name=name, parent=parent, **settings)
+
+
+def _walk(context: click.Context) -> Iterator[click.Context]:
+    yield context
+    if isinstance(context.command, click.Group):
+        for name in context.command.list_commands(context):
+            command = context.command.get_command(context, name)
+            assert command is not None
+            yield from _walk(_context(command, name, context))
+
+
+def commands() -> dict[str, str]:
+    """Name of every command -> what `NAME --help` prints; groups come before what is in them."""
+    return {context.command_path: context.get_help() for context in _walk(_context(hap, "hap"))}
 
 
 def help_text(name: str) -> list[str]:
-    """What `NAME --help` prints."""
-    command: click.Command = hap
-    context = click.Context(hap, info_name="hap", terminal_width=WIDTH, max_content_width=WIDTH, **hap.context_settings)
-    for inner in name.split()[1:]:
-        assert isinstance(command, click.Group), name
-        found = command.get_command(context, inner)
-        assert found is not None, name
-        command = found
-        context = click.Context(command, info_name=inner, parent=context, **command.context_settings)
-    return ["```text", *command.get_help(context).splitlines(), "```"]
+    """The help of one command as a block."""
+    return ["```text", *commands()[name].splitlines(), "```"]
