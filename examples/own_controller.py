@@ -15,6 +15,7 @@ from hapcore.catalogue.characteristics import ON
 from hapcore.engine import CloseConnection, Command, Done, Event, Failed, SendBytes
 from hapcore.ip.controller import (
     CharacteristicWrite,
+    Close,
     Connection,
     FinishPairSetup,
     GetAccessories,
@@ -79,6 +80,7 @@ if __name__ == "__main__":
     first = Blocking("127.0.0.1", at)
     first.do(StartPairSetup())
     pairing = first.do(FinishPairSetup(SetupCode(sys.argv[2])))  # a real program stores it before anything else
+    first.do(Close())
     lamp = Blocking("127.0.0.1", at)
     lamp.do(VerifyPairing(pairing))
     service = next(one for one in lamp.do(GetAccessories())[0].services if one.find(ON.uuid))

@@ -20,6 +20,7 @@ def environment() -> dict[str, str]:
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
         "PYTHONUNBUFFERED": "1",
+        "PYTHONWARNINGS": "error",
         "PYTHONIOENCODING": "utf-8",
         "COLUMNS": "100",
     }
