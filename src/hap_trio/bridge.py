@@ -21,6 +21,8 @@ from typing import Any, NoReturn, ParamSpec, TypeVar, cast
 
 import trio
 
+from .background import background
+
 __all__ = ["Bridge", "Way", "open_bridge"]
 
 P = ParamSpec("P")
@@ -44,6 +46,11 @@ class Bridge(ABC):
         # trio-asyncio finds "the running loop" in the context, and passes contexts on to the readers of sockets. In the
         # context of a caller within another bridge, code of this loop would find the other one.
         self._context = contextvars.copy_context()
+        self.closed = False
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise trio.ClosedResourceError(_CLOSED)
 
     @abstractmethod
     async def run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -55,6 +62,7 @@ class Bridge(ABC):
 
     def post(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """From trio: call `function` on the asyncio side soon, after everything posted before. It must not raise."""
+        self._check_open()
         try:
             self._loop.call_soon_threadsafe(lambda: function(*args, **kwargs), context=self._context.copy())
         except RuntimeError:
@@ -104,8 +112,7 @@ class _TrioAsyncioBridge(Bridge):
         self._wait = wait
 
     async def run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        if self._loop.is_closed():
-            raise trio.ClosedResourceError(_CLOSED)
+        self._check_open()
 
         async def call() -> T:
             return await function(*args, **kwargs)
@@ -119,14 +126,32 @@ class _TrioAsyncioBridge(Bridge):
 
 @asynccontextmanager
 async def _open_trio_asyncio(module: ModuleType) -> AsyncGenerator[Bridge, None]:
-    failure: BaseException | None = None
-    async with module.open_loop() as loop:
+    ready, done = trio.Event(), trio.Event()
+    opened: list[Bridge] = []
+
+    async def live() -> None:
+        # In a task of its own, so in a context of its own: it is there that trio-asyncio notes which loop it is, and
+        # the caller's context may be shared with others who open a bridge just now (pytest-trio's fixtures do).
+        with trio.CancelScope(shield=True):  # until the block has tidied up, whoever cancels it
+            try:
+                async with module.open_loop() as loop:
+                    opened.append(_TrioAsyncioBridge(loop, module.run_aio_future))
+                    ready.set()
+                    await done.wait()
+            finally:
+                ready.set()
+
+    async with background() as nursery:
+        nursery.start_soon(live)
+        with trio.CancelScope(shield=True):
+            await ready.wait()
+        if not opened:
+            await trio.sleep_forever()  # until the error of live() ends it
         try:
-            yield _TrioAsyncioBridge(loop, module.run_aio_future)
-        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - carried around the nurseries, which would wrap it
-            failure = error
-    if failure is not None:
-        raise failure
+            yield opened[0]
+        finally:
+            opened[0].closed = True
+            done.set()
 
 
 # --- a thread ---------------------------------------------------------------------------------------------------------
@@ -135,12 +160,9 @@ async def _open_trio_asyncio(module: ModuleType) -> AsyncGenerator[Bridge, None]
 class _ThreadBridge(Bridge):
     """Calls that were posted before the end of the loop run before it, and so end with it: nobody waits for ever."""
 
-    closed = False
-
     async def run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self.closed:
-            raise trio.ClosedResourceError(_CLOSED)
+        self._check_open()
         waiter = trio.lowlevel.current_task()
         tasks: list[asyncio.Task[T]] = []  # the one, once it has started
         cancel_waiter: Callable[[], NoReturn] | None = None

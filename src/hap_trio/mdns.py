@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -26,6 +26,7 @@ class Mdns:
     def __init__(self, bridge: Bridge, inner: AsyncioMdns) -> None:
         self._bridge = bridge
         self._inner = inner
+        self._browsings: set[Browsing] = set()
 
     async def advertise(self, record: ServiceRecord, port: int, addresses: Sequence[str] = ()) -> str:
         """Announce an accessory, or at once what has changed about it, and return the instance name in use.
@@ -46,7 +47,16 @@ class Mdns:
 
     def browse(self) -> Browsing:
         """Iterate over what is there and, without end, over what changes. `async with` ends it in time."""
-        return Browsing(self._bridge, self._inner)
+        browsing = Browsing(self._bridge, self._inner, self._browsings.discard)
+        self._browsings.add(browsing)
+        return browsing
+
+    async def aclose(self) -> None:
+        """End all browsing and say goodbye; `open_mdns()` does it."""
+        with trio.CancelScope(shield=True):
+            for browsing in list(self._browsings):
+                await browsing.aclose()
+            await self._bridge.run(self._inner.close)
 
 
 class Browsing(AsyncIterator[DiscoveredAccessory | Gone]):
@@ -55,9 +65,10 @@ class Browsing(AsyncIterator[DiscoveredAccessory | Gone]):
     Starts with the first step or with `async with`; ends with the block, with `aclose()`, or with the `Mdns` it is of.
     """
 
-    def __init__(self, bridge: Bridge, inner: AsyncioMdns) -> None:
+    def __init__(self, bridge: Bridge, inner: AsyncioMdns, ended: Callable[[Browsing], None]) -> None:
         self._bridge = bridge
         self._inner = inner
+        self._ended = ended
         self._browser: Browser | None = None
         self._closed = False
         # One entry an accessory, so a slow reader costs no more memory than the accessories there are.
@@ -67,6 +78,7 @@ class Browsing(AsyncIterator[DiscoveredAccessory | Gone]):
     async def aclose(self) -> None:
         """Stop browsing. Closing twice is harmless."""
         self._closed = True
+        self._ended(self)
         self._reader.unpark_all()
         browser, self._browser = self._browser, None
         if browser is not None:
@@ -117,9 +129,8 @@ async def open_mdns(interfaces: Sequence[str] | None = None, *, probe: bool = Tr
     from .bridge import open_bridge
 
     async with open_bridge() as bridge:
-        inner = await bridge.run(AsyncioMdns.open, interfaces, probe)
+        mdns = Mdns(bridge, await bridge.run(AsyncioMdns.open, interfaces, probe))
         try:
-            yield Mdns(bridge, inner)
+            yield mdns
         finally:
-            with trio.CancelScope(shield=True):
-                await bridge.run(inner.close)
+            await mdns.aclose()

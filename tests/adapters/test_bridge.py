@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import trio
@@ -242,11 +243,11 @@ async def test_two_bridges_nest(way: Way) -> None:
             assert await outer.run(_loop_id) != await inner.run(_loop_id)
 
 
-async def test_callbacks_of_sockets_find_their_own_loop_wherever_they_were_started_from(way: Way) -> None:
+async def _reader_finds_its_loop(bridge: Bridge) -> bool:
     found: list[bool] = []
     done = trio.Event()
 
-    async def watch(bridge: Bridge, receiver: socket.socket) -> None:
+    async def watch(receiver: socket.socket) -> None:
         loop = asyncio.get_running_loop()
 
         def readable() -> None:
@@ -258,12 +259,48 @@ async def test_callbacks_of_sockets_find_their_own_loop_wherever_they_were_start
 
     sender, receiver = socket.socketpair()
     receiver.setblocking(False)
-    with trio.fail_after(LIMIT), sender, receiver:
-        async with open_bridge(way) as outer, open_bridge(way):
-            await outer.run(watch, outer, receiver)  # a call from within the inner one
-            sender.send(b"!")
-            await done.wait()
-    assert found == [True]
+    with sender, receiver:
+        await bridge.run(watch, receiver)
+        sender.send(b"!")
+        await done.wait()
+    return found == [True]
+
+
+async def test_callbacks_of_sockets_find_their_own_loop_from_within_another_bridge(way: Way) -> None:
+    with trio.fail_after(LIMIT):
+        async with open_bridge(way) as outer, open_bridge(way) as inner:
+            assert await _reader_finds_its_loop(outer)
+            assert await _reader_finds_its_loop(inner)
+
+
+@pytest.fixture
+async def one(way: Way) -> AsyncIterator[Bridge]:
+    async with open_bridge(way) as bridge:
+        yield bridge
+
+
+@pytest.fixture
+async def other(way: Way) -> AsyncIterator[Bridge]:
+    async with open_bridge(way) as bridge:
+        yield bridge
+
+
+@pytest.mark.parametrize("_again", range(5))
+async def test_bridges_opened_at_the_same_time_in_one_context_are_not_mixed_up(
+    one: Bridge, other: Bridge, _again: int
+) -> None:
+    """pytest-trio sets up fixtures side by side and lets them share their context variables."""
+    with trio.fail_after(LIMIT):
+        assert await _reader_finds_its_loop(one)
+        assert await _reader_finds_its_loop(other)
+
+
+async def test_the_callers_context_is_left_alone(way: Way) -> None:
+    before = dict(contextvars.copy_context())
+    with trio.fail_after(LIMIT):
+        async with open_bridge(way) as bridge:
+            await bridge.run(_double, 1)
+            assert dict(contextvars.copy_context()) == before
 
 
 async def _loop_id() -> int:

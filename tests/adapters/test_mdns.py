@@ -303,6 +303,25 @@ async def test_browsing_ends_when_closed_and_a_slow_reader_gets_the_latest(near:
                 await news.aclose()
 
 
+async def test_a_reader_ends_with_the_mdns_it_is_of(way: Way) -> None:
+    ended = trio.Event()
+
+    async def read(news: Browsing, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        async with news:
+            task_status.started()
+            async for _ in news:
+                pass
+        ended.set()
+
+    with trio.fail_after(LIMIT):
+        async with trio.open_nursery() as nursery, open_mdns(LOOPBACK) as mdns:
+            await nursery.start(read, mdns.browse())
+        assert ended.is_set()
+        never_started = mdns.browse()
+        await never_started.aclose()
+        assert [item async for item in never_started] == []
+
+
 async def test_a_reset_accessory_is_another_one(near: Mdns, far: Mdns) -> None:
     before = _record()
     after = ServiceRecord(before.name, secrets.token_bytes(6).hex(":").upper(), 1, 5, StatusFlags.NOT_PAIRED)
