@@ -65,14 +65,14 @@ class Pump:
             if isinstance(output, hap.SendBytes):
                 if (wire := self._wires.get(output.connection)) is not None:
                     self._send(wire, output.data)
-            elif isinstance(output, hap.Done | hap.Failed):
+            elif isinstance(output, (hap.Done, hap.Failed)):
                 if (answered := self._waiting.get(output.command)) is not None:
                     self._replies[output.command] = output
                     answered.set()
             elif isinstance(output, hap.CloseConnection):
                 if (wire := self._wires.pop(output.connection, None)) is not None:
                     self._end(wire)
-            elif isinstance(output, hap.Persist | hap.Forget):
+            elif isinstance(output, (hap.Persist, hap.Forget)):
                 if not self._instant:
                     self._nursery.start_soon(self._keep_in_thread, output)
                     return

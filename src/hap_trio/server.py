@@ -138,8 +138,9 @@ class AccessoryServer:
         if isinstance(event, Advertise):
             self._announcements.put(event)
         elif isinstance(event, Event):
-            for feed in self._feeds:
-                feed.put(event)
+            if self._feeds:
+                for feed in self._feeds:
+                    feed.put(event)
             consultation = consult(event, self.database, self._pump.post, _complain)
             if consultation is not None and (awaited := consultation.advance()) is not None:
                 self._nursery.start_soon(_await, consultation, awaited)

@@ -17,6 +17,8 @@ from tests.adapters.trio_home import CODE, WRONG_CODE, House, lamp, open_house, 
 import hap_trio
 from hap_trio.pump import HIGH_WATER
 from hap_trio.stream import dial
+from hapcore.catalogue.characteristics import NAME
+from hapcore.discovery import DiscoveredAccessory, Gone
 from hapcore.engine import Event
 from hapcore.errors import (
     AccessoryChanged,
@@ -116,6 +118,7 @@ async def test_values_are_checked_before_they_leave(house: House) -> None:
 async def test_events_reach_the_controller(house: House, autojump_clock: trio.testing.MockClock) -> None:
     client = await house.pair()
     on, brightness = house.light.on, house.light.brightness
+    feed = house.server.events()
     async with client.subscribe([on.id]) as changes:
         on.value = True
         assert await anext(changes) == CharacteristicChanged(on.id, True)
@@ -123,11 +126,24 @@ async def test_events_reach_the_controller(house: House, autojump_clock: trio.te
             await house.server.do(UpdateValues({brightness.id: 12}))
             assert await anext(more) == CharacteristicChanged(brightness.id, 12)
         # The inner block ended the subscription to the brightness only.
+        assert await upto_unsubscribed(feed) == [brightness.id]
         brightness.value = 13
         on.value = False
         assert await anext(changes) == CharacteristicChanged(on.id, False)
         with pytest.raises(StopAsyncIteration):
             await anext(more)
+
+
+async def test_what_has_no_events_cannot_be_subscribed_to(house: House) -> None:
+    client = await house.pair()
+    name = house.server.database.accessories[0].information[NAME]
+    with pytest.raises(Refused, match=f"no events of {name.id}") as refusal:
+        async with client.subscribe([name.id, house.light.on.id]):
+            pytest.fail("subscribed to a name")
+    assert refusal.value.hap_status == HapStatus.NOTIFICATION_NOT_SUPPORTED
+    async with client.subscribe([house.light.on.id]) as changes:
+        house.light.on.value = True
+        assert await anext(changes) == CharacteristicChanged(house.light.on.id, True)
 
 
 async def test_no_echo_to_the_writer_but_news_to_the_other(house: House) -> None:
@@ -282,6 +298,18 @@ async def test_another_device_at_the_address_is_not_taken_for_ours(house: House)
         with pytest.raises(AccessoryChanged):
             await elsewhere.read([(1, 2)])
     assert await client.pairings()
+    # Of several failures the telling one is raised, with a note of the others.
+
+    async def both() -> list[tuple[str, int]]:
+        return [("127.0.0.1", 1), ("127.0.0.1", elsewhere_port)]
+
+    async with open_lamp() as (_, other):
+        elsewhere_port = other.port
+        await client.aclose()
+        client._finders = (both,)
+        with pytest.raises(AccessoryChanged) as failure:
+            await client.read([(1, 2)])
+        assert "port 1: Connection refused" in failure.value.__notes__[0]
 
 
 async def test_unpairing_an_accessory_that_is_gone_needs_force() -> None:
@@ -304,6 +332,8 @@ async def test_setters_decide(house: House, caplog: pytest.LogCaptureFixture) ->
     @house.light.on.setter
     async def _(value: bool, caller: Caller) -> None:
         await trio.lowlevel.checkpoint()
+        if not value:
+            raise RuntimeError("the switch is stuck")
         calls.append((value, caller.admin))
 
     @house.light.brightness.setter
@@ -325,7 +355,10 @@ async def test_setters_decide(house: House, caplog: pytest.LogCaptureFixture) ->
     assert await status(13) == HapStatus.BUSY
     with caplog.at_level(logging.ERROR, "hap_trio"):
         assert await status(14) == HapStatus.UNABLE_TO_COMMUNICATE
+        assert (await client.write({on: False}))[on].status == HapStatus.UNABLE_TO_COMMUNICATE
     assert "the bulb burnt out" in caplog.text
+    assert "the switch is stuck" in caplog.text
+    assert house.light.on.value is True
     assert str(brightness) in caplog.text
     assert await status(15) == HapStatus.SUCCESS
     assert house.light.brightness.value == 15
@@ -471,6 +504,18 @@ async def test_stopping_with_clients_connected() -> None:
         assert light.on.value is True
 
 
+def test_what_was_served_works_without_trio_again() -> None:
+    light = lamp()
+
+    async def serve() -> None:
+        async with open_lamp(light):
+            light.on.value = True
+
+    trio.run(serve)
+    light.on.value = False
+    assert light.on.value is False
+
+
 async def test_an_exception_in_the_block_comes_out_as_it_is() -> None:
     with pytest.raises(KeyError, match="mine"):
         async with open_house():
@@ -603,7 +648,11 @@ async def test_a_pairing_that_is_lost_says_what_to_do(tmp_path: Path, monkeypatc
 
 async def test_is_found_on_the_network_also_after_it_moved(tmp_path: Path) -> None:
     state = tmp_path / "lamp.json"
-    async with hap_trio.open_mdns(["127.0.0.1"], probe=False) as mdns, hap_trio.open_controller(mdns=mdns) as home:
+    async with (
+        hap_trio.open_mdns(["127.0.0.1"], probe=False) as mdns,
+        hap_trio.open_controller(mdns=mdns) as home,
+        AsyncExitStack() as stack,
+    ):
         async with open_lamp(state=state, mdns=mdns) as (light, server):
             found = await home.find(server.device_id.lower())
             assert (found.port, found.addresses, found.paired) == (server.port, ("127.0.0.1",), False)
@@ -614,6 +663,9 @@ async def test_is_found_on_the_network_also_after_it_moved(tmp_path: Path) -> No
                     if news.device_id == server.device_id and news.paired:
                         break
             await client.read([light.on.id])
+            browsing = await stack.enter_async_context(mdns.browse())
+            assert isinstance(await anext(browsing), DiscoveredAccessory)
+        assert isinstance(await anext(browsing), Gone)  # a goodbye, although the mDNS goes on
         async with open_lamp(state=state, mdns=mdns) as (light, server):
             assert server.port != found.port
             assert (await client.read([light.on.id]))[light.on.id].value is False
@@ -675,6 +727,14 @@ async def upto(feed: hap_trio.Feed[Event], kind: type[Event]) -> list[Event]:
     while not isinstance(events[-1], kind):
         events.append(await anext(feed))
     return events
+
+
+async def upto_unsubscribed(feed: hap_trio.Feed[Event]) -> list[CharacteristicId]:
+    """What is unsubscribed from next."""
+    while True:
+        event = await anext(feed)
+        if isinstance(event, SubscriptionChanged) and not event.enabled:
+            return [event.id]
 
 
 async def add_controller(house: House, admin: hap_trio.Client) -> hap_trio.Client:

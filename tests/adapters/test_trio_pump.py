@@ -188,6 +188,9 @@ async def test_a_cancelled_caller_only_loses_its_result() -> None:
             nursery.cancel_scope.cancel()
         assert await read(far, 4) == b"sent"
         assert await run.pump.do(Do(result="fine")) == "fine"
+        # Nothing is kept about any of them.
+        assert not run.pump._waiting
+        assert not run.pump._replies
 
 
 async def test_a_cancelled_caller_never_cuts_a_message() -> None:
@@ -320,6 +323,21 @@ async def test_a_slow_peer_pauses_the_engine_until_everything_is_out() -> None:
         await trio.testing.wait_all_tasks_blocked()
         assert run.engine.log == ["pause", "resume"]
         assert stuck.taken == HIGH_WATER + 1
+
+
+async def test_nothing_is_read_from_a_peer_that_does_not_read() -> None:
+    async with running() as (run, _):
+        inbox, said = trio.testing.memory_stream_one_way_pair()
+        stuck = Stuck()
+        run.connect(trio.StapledStream(stuck, said), ConnectionId(2))
+        run.pump.post(Do((SendBytes(ConnectionId(2), bytes(2 * HIGH_WATER)),)))
+        for word in (b"one", b"two"):  # the first is waited for already
+            await inbox.send_all(word)
+            await trio.testing.wait_all_tasks_blocked()
+        assert run.events == [Heard(b"one")]
+        stuck.flow.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert run.events == [Heard(b"one"), Heard(b"two")]
 
 
 async def test_a_peer_that_takes_nothing_is_cut_off(autojump_clock: trio.testing.MockClock) -> None:
