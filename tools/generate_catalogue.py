@@ -296,10 +296,11 @@ def service_class(catalogue: Catalogue, service: Entry) -> str:
         text += f"        {snake(one['name'])}: Given[{annotation(one)}] | None = None,\n"
     text += "        **options: Unpack[ServiceOptions],\n    ) -> None:\n"
     text += f"        super().__init__(types.{snake(service['name']).upper()}, label=name, **options)\n"
-    if has_name:
-        text += f"        self.put({constant(entry('Name'))}, name)\n"
     for one in required + optional:
         text += f"        self.put({constant(one)}, {snake(one['name'])})\n"
+    # Last, so that the characteristics the service is about get the lower numbers.
+    if has_name:
+        text += f"        self.put({constant(entry('Name'))}, name)\n"
     return text
 
 

@@ -86,11 +86,22 @@ class Transport(Enum):
     BLE = "ble"
 
 
+def _hidden(data: bytes | None) -> str:
+    return "None" if data is None else f"<{len(data)} bytes>"
+
+
 @frozen
 class Caller:
-    """The paired controller behind a request, as the application's handlers see it."""
+    """The paired controller behind a request, as the application's handlers see it.
+
+    A setter also learns how the value came: `remote` through a home hub, `timed` as a prepared write, `auth_data` the
+    additional authorization data that came with it.
+    """
 
     pairing_id: bytes
     admin: bool
     transport: Transport
     connection: ConnectionId = field(repr=False)
+    remote: bool = False
+    timed: bool = False
+    auth_data: bytes | None = field(default=None, repr=_hidden)

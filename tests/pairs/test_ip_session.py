@@ -433,8 +433,7 @@ def test_bridge() -> None:
 def test_slow_application_is_answered_in_time() -> None:
     home = Home()
     line, _ = home.pair()
-    for one in home.server.database.accessories[0].services[-1].characteristics:
-        one.write_handled = True
+    home.server.database.find(*ON_ID).write_handled = True
     number = line.do(Write([CharacteristicWrite(ON_ID, True)]))
     assert [one for one in line.outputs if isinstance(one, Done | Failed) and one.command == number] == []
     home.advance(9.5)

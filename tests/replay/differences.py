@@ -1,7 +1,7 @@
 """Where our accessory answers otherwise than the recorded one, on purpose: what, and why.
 
 This is the only list of them. A replay fails for a difference that is not here, and for a row that does not occur.
-`docs/differences.md` is written from it: `python -m tests.replay.differences > docs/differences.md`.
+`docs/differences.md` is written from it by tools/generate_docs.py.
 """
 
 from __future__ import annotations

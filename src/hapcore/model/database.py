@@ -8,7 +8,7 @@ from hashlib import sha512
 
 from hapcore.errors import LocalProtocolError
 from hapcore.ids import CharacteristicId
-from hapcore.model.accessory import Accessory
+from hapcore.model.accessory import BRIDGE, Accessory
 from hapcore.model.characteristic import AnyCharacteristic
 from hapcore.model.information import (
     FIRMWARE_REVISION,
@@ -59,7 +59,7 @@ class Database:
         if head.fixed_aid not in (None, FIRST_AID):
             raise LocalProtocolError(f"the first accessory has the id {FIRST_AID}", argument="aid")
         if head.find_service(PROTOCOL_INFORMATION) is None:
-            head.services.insert(1, protocol_information())
+            head.services.append(protocol_information())
         for accessory in self.accessories:
             _check_accessory(accessory)
         # Numbers first, all of them: a database that is refused leaves the objects of the last one alone.
@@ -89,11 +89,14 @@ class Database:
         category: int | None = None,
         ids: Mapping[str, int] | None = None,
     ) -> Database:
-        """A database of one accessory or service, or of several, then with a bridge called `name` at the head."""
+        """A database of one accessory or service, or of several, then with a bridge called `name` at the head.
+
+        Where the first of several is a bridge already, it is the head.
+        """
         if isinstance(things, Accessory | Service):
             return cls([Accessory.of(things, name, category)], ids)
         several = [Accessory.of(one) for one in things]
-        if len(several) > 1:
+        if len(several) > 1 and several[0].category != BRIDGE:
             several.insert(0, Accessory.bridge(name or "Bridge"))
         return cls(several, ids)
 

@@ -66,7 +66,6 @@ class CameraControl(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.CAMERA_CONTROL, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.ON, on)
         self.put(common.CURRENT_HORIZONTAL_TILT_ANGLE, current_horizontal_tilt_angle)
         self.put(common.CURRENT_VERTICAL_TILT_ANGLE, current_vertical_tilt_angle)
@@ -77,6 +76,7 @@ class CameraControl(Service):
         self.put(camera.OPTICAL_ZOOM, optical_zoom)
         self.put(common.TARGET_HORIZONTAL_TILT_ANGLE, target_horizontal_tilt_angle)
         self.put(common.TARGET_VERTICAL_TILT_ANGLE, target_vertical_tilt_angle)
+        self.put(common.NAME, name)
 
 
 class CameraOperatingMode(Service):
@@ -163,7 +163,6 @@ class CameraRTPStreamManagement(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.CAMERA_RTP_STREAM_MANAGEMENT, label=name, **options)
-        self.put(common.NAME, name)
         self.put(camera.SELECTED_RTP_STREAM_CONFIGURATION, selected_rtp_stream_configuration)
         self.put(camera.SETUP_ENDPOINTS, setup_endpoints)
         self.put(camera.STREAMING_STATUS, streaming_status)
@@ -171,6 +170,7 @@ class CameraRTPStreamManagement(Service):
         self.put(camera.SUPPORTED_RTP_CONFIGURATION, supported_rtp_configuration)
         self.put(camera.SUPPORTED_VIDEO_STREAM_CONFIGURATION, supported_video_stream_configuration)
         self.put(common.ACTIVE, active)
+        self.put(common.NAME, name)
 
 
 class CameraRecordingManagement(Service):

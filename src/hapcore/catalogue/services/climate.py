@@ -48,13 +48,13 @@ class AirPurifier(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.AIR_PURIFIER, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.ACTIVE, active)
         self.put(climate.CURRENT_AIR_PURIFIER_STATE, current_air_purifier_state)
         self.put(climate.TARGET_AIR_PURIFIER_STATE, target_air_purifier_state)
         self.put(common.LOCK_PHYSICAL_CONTROLS, lock_physical_controls)
         self.put(common.ROTATION_SPEED, rotation_speed)
         self.put(common.SWING_MODE, swing_mode)
+        self.put(common.NAME, name)
 
 
 class FilterMaintenance(Service):
@@ -81,10 +81,10 @@ class FilterMaintenance(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.FILTER_MAINTENANCE, label=name, **options)
-        self.put(common.NAME, name)
         self.put(climate.FILTER_CHANGE_INDICATION, filter_change_indication)
         self.put(climate.FILTER_LIFE_LEVEL, filter_life_level)
         self.put(climate.RESET_FILTER_INDICATION, reset_filter_indication)
+        self.put(common.NAME, name)
 
 
 class HeaterCooler(Service):
@@ -132,7 +132,6 @@ class HeaterCooler(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.HEATER_COOLER, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.ACTIVE, active)
         self.put(climate.CURRENT_HEATER_COOLER_STATE, current_heater_cooler_state)
         self.put(common.CURRENT_TEMPERATURE, current_temperature)
@@ -143,6 +142,7 @@ class HeaterCooler(Service):
         self.put(common.ROTATION_SPEED, rotation_speed)
         self.put(common.SWING_MODE, swing_mode)
         self.put(climate.TEMPERATURE_DISPLAY_UNITS, temperature_display_units)
+        self.put(common.NAME, name)
 
 
 class HumidifierDehumidifier(Service):
@@ -194,7 +194,6 @@ class HumidifierDehumidifier(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.HUMIDIFIER_DEHUMIDIFIER, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.ACTIVE, active)
         self.put(climate.CURRENT_HUMIDIFIER_DEHUMIDIFIER_STATE, current_humidifier_dehumidifier_state)
         self.put(common.CURRENT_RELATIVE_HUMIDITY, current_relative_humidity)
@@ -205,6 +204,7 @@ class HumidifierDehumidifier(Service):
         self.put(common.ROTATION_SPEED, rotation_speed)
         self.put(common.SWING_MODE, swing_mode)
         self.put(climate.WATER_LEVEL, water_level)
+        self.put(common.NAME, name)
 
 
 class Thermostat(Service):
@@ -249,7 +249,6 @@ class Thermostat(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.THERMOSTAT, label=name, **options)
-        self.put(common.NAME, name)
         self.put(climate.CURRENT_HEATING_COOLING_STATE, current_heating_cooling_state)
         self.put(common.CURRENT_TEMPERATURE, current_temperature)
         self.put(climate.TARGET_HEATING_COOLING_STATE, target_heating_cooling_state)
@@ -259,3 +258,4 @@ class Thermostat(Service):
         self.put(common.CURRENT_RELATIVE_HUMIDITY, current_relative_humidity)
         self.put(climate.HEATING_THRESHOLD_TEMPERATURE, heating_threshold_temperature)
         self.put(climate.TARGET_RELATIVE_HUMIDITY, target_relative_humidity)
+        self.put(common.NAME, name)

@@ -109,12 +109,12 @@ class Door(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.DOOR, label=name, **options)
-        self.put(common.NAME, name)
         self.put(doors.CURRENT_POSITION, current_position)
         self.put(doors.POSITION_STATE, position_state)
         self.put(doors.TARGET_POSITION, target_position)
         self.put(doors.HOLD_POSITION, hold_position)
         self.put(doors.OBSTRUCTION_DETECTED, obstruction_detected)
+        self.put(common.NAME, name)
 
 
 class GarageDoorOpener(Service):
@@ -147,12 +147,12 @@ class GarageDoorOpener(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.GARAGE_DOOR_OPENER, label=name, **options)
-        self.put(common.NAME, name)
         self.put(doors.CURRENT_DOOR_STATE, current_door_state)
         self.put(doors.OBSTRUCTION_DETECTED, obstruction_detected)
         self.put(doors.TARGET_DOOR_STATE, target_door_state)
         self.put(doors.LOCK_CURRENT_STATE, lock_current_state)
         self.put(doors.LOCK_TARGET_STATE, lock_target_state)
+        self.put(common.NAME, name)
 
 
 class LockManagement(Service):
@@ -197,7 +197,6 @@ class LockManagement(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.LOCK_MANAGEMENT, label=name, **options)
-        self.put(common.NAME, name)
         self.put(doors.LOCK_CONTROL_POINT, lock_control_point)
         self.put(common.VERSION, version)
         self.put(doors.ADMINISTRATOR_ONLY_ACCESS, administrator_only_access)
@@ -207,6 +206,7 @@ class LockManagement(Service):
         self.put(doors.LOCK_MANAGEMENT_AUTO_SECURITY_TIMEOUT, lock_management_auto_security_timeout)
         self.put(doors.LOGS, logs)
         self.put(common.MOTION_DETECTED, motion_detected)
+        self.put(common.NAME, name)
 
 
 class LockMechanism(Service):
@@ -230,9 +230,9 @@ class LockMechanism(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.LOCK_MECHANISM, label=name, **options)
-        self.put(common.NAME, name)
         self.put(doors.LOCK_CURRENT_STATE, lock_current_state)
         self.put(doors.LOCK_TARGET_STATE, lock_target_state)
+        self.put(common.NAME, name)
 
 
 class NFCAccess(Service):
@@ -293,12 +293,12 @@ class SecuritySystem(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.SECURITY_SYSTEM, label=name, **options)
-        self.put(common.NAME, name)
         self.put(doors.SECURITY_SYSTEM_CURRENT_STATE, security_system_current_state)
         self.put(doors.SECURITY_SYSTEM_TARGET_STATE, security_system_target_state)
         self.put(doors.SECURITY_SYSTEM_ALARM_TYPE, security_system_alarm_type)
         self.put(common.STATUS_FAULT, status_fault)
         self.put(common.STATUS_TAMPERED, status_tampered)
+        self.put(common.NAME, name)
 
 
 class Slats(Service):
@@ -331,12 +331,12 @@ class Slats(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.SLATS, label=name, **options)
-        self.put(common.NAME, name)
         self.put(doors.CURRENT_SLAT_STATE, current_slat_state)
         self.put(doors.SLAT_TYPE, slat_type)
         self.put(doors.CURRENT_TILT_ANGLE, current_tilt_angle)
         self.put(common.SWING_MODE, swing_mode)
         self.put(doors.TARGET_TILT_ANGLE, target_tilt_angle)
+        self.put(common.NAME, name)
 
 
 class Window(Service):
@@ -369,12 +369,12 @@ class Window(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.WINDOW, label=name, **options)
-        self.put(common.NAME, name)
         self.put(doors.CURRENT_POSITION, current_position)
         self.put(doors.POSITION_STATE, position_state)
         self.put(doors.TARGET_POSITION, target_position)
         self.put(doors.HOLD_POSITION, hold_position)
         self.put(doors.OBSTRUCTION_DETECTED, obstruction_detected)
+        self.put(common.NAME, name)
 
 
 class WindowCovering(Service):
@@ -419,7 +419,6 @@ class WindowCovering(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.WINDOW_COVERING, label=name, **options)
-        self.put(common.NAME, name)
         self.put(doors.CURRENT_POSITION, current_position)
         self.put(doors.POSITION_STATE, position_state)
         self.put(doors.TARGET_POSITION, target_position)
@@ -429,3 +428,4 @@ class WindowCovering(Service):
         self.put(doors.OBSTRUCTION_DETECTED, obstruction_detected)
         self.put(common.TARGET_HORIZONTAL_TILT_ANGLE, target_horizontal_tilt_angle)
         self.put(common.TARGET_VERTICAL_TILT_ANGLE, target_vertical_tilt_angle)
+        self.put(common.NAME, name)

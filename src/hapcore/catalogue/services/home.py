@@ -55,12 +55,12 @@ class Doorbell(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.DOORBELL, label=name, **options)
-        self.put(common.NAME, name)
         self.put(home.PROGRAMMABLE_SWITCH_EVENT, programmable_switch_event)
         self.put(common.BRIGHTNESS, brightness)
         self.put(common.MUTE, mute)
         self.put(home.OPERATING_STATE_RESPONSE, operating_state_response)
         self.put(common.VOLUME, volume)
+        self.put(common.NAME, name)
 
 
 class Fan(Service):
@@ -87,10 +87,10 @@ class Fan(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.FAN, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.ON, on)
         self.put(home.ROTATION_DIRECTION, rotation_direction)
         self.put(common.ROTATION_SPEED, rotation_speed)
+        self.put(common.NAME, name)
 
 
 class Fanv2(Service):
@@ -129,7 +129,6 @@ class Fanv2(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.FANV2, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.ACTIVE, active)
         self.put(home.CURRENT_FAN_STATE, current_fan_state)
         self.put(common.LOCK_PHYSICAL_CONTROLS, lock_physical_controls)
@@ -137,6 +136,7 @@ class Fanv2(Service):
         self.put(common.ROTATION_SPEED, rotation_speed)
         self.put(common.SWING_MODE, swing_mode)
         self.put(home.TARGET_FAN_STATE, target_fan_state)
+        self.put(common.NAME, name)
 
 
 class Lightbulb(Service):
@@ -180,7 +180,6 @@ class Lightbulb(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.LIGHTBULB, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.ON, on)
         self.put(common.BRIGHTNESS, brightness)
         self.put(home.CHARACTERISTIC_VALUE_ACTIVE_TRANSITION_COUNT, characteristic_value_active_transition_count)
@@ -192,6 +191,7 @@ class Lightbulb(Service):
             home.SUPPORTED_CHARACTERISTIC_VALUE_TRANSITION_CONFIGURATION,
             supported_characteristic_value_transition_configuration,
         )
+        self.put(common.NAME, name)
 
 
 class Outlet(Service):
@@ -215,9 +215,9 @@ class Outlet(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.OUTLET, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.ON, on)
         self.put(home.OUTLET_IN_USE, outlet_in_use)
+        self.put(common.NAME, name)
 
 
 class ServiceLabel(Service):
@@ -238,8 +238,8 @@ class ServiceLabel(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.SERVICE_LABEL, label=name, **options)
-        self.put(common.NAME, name)
         self.put(home.SERVICE_LABEL_NAMESPACE, service_label_namespace)
+        self.put(common.NAME, name)
 
 
 class StatefulProgrammableSwitch(Service):
@@ -263,9 +263,9 @@ class StatefulProgrammableSwitch(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.STATEFUL_PROGRAMMABLE_SWITCH, label=name, **options)
-        self.put(common.NAME, name)
         self.put(home.PROGRAMMABLE_SWITCH_EVENT, programmable_switch_event)
         self.put(home.PROGRAMMABLE_SWITCH_OUTPUT_STATE, programmable_switch_output_state)
+        self.put(common.NAME, name)
 
 
 class StatelessProgrammableSwitch(Service):
@@ -289,9 +289,9 @@ class StatelessProgrammableSwitch(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.STATELESS_PROGRAMMABLE_SWITCH, label=name, **options)
-        self.put(common.NAME, name)
         self.put(home.PROGRAMMABLE_SWITCH_EVENT, programmable_switch_event)
         self.put(common.SERVICE_LABEL_INDEX, service_label_index)
+        self.put(common.NAME, name)
 
 
 class Switch(Service):
@@ -312,5 +312,5 @@ class Switch(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.SWITCH, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.ON, on)
+        self.put(common.NAME, name)

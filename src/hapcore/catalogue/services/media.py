@@ -48,9 +48,9 @@ class Assistant(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.ASSISTANT, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.ACTIVE, active)
         self.put(media.IDENTIFIER, identifier)
+        self.put(common.NAME, name)
 
 
 class AudioStreamManagement(Service):
@@ -113,7 +113,6 @@ class InputSource(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.INPUT_SOURCE, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.CONFIGURED_NAME, configured_name)
         self.put(media.CURRENT_VISIBILITY_STATE, current_visibility_state)
         self.put(media.INPUT_SOURCE_TYPE, input_source_type)
@@ -121,6 +120,7 @@ class InputSource(Service):
         self.put(media.IDENTIFIER, identifier)
         self.put(media.INPUT_DEVICE_TYPE, input_device_type)
         self.put(media.TARGET_VISIBILITY_STATE, target_visibility_state)
+        self.put(common.NAME, name)
 
 
 class Microphone(Service):
@@ -144,9 +144,9 @@ class Microphone(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.MICROPHONE, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.MUTE, mute)
         self.put(common.VOLUME, volume)
+        self.put(common.NAME, name)
 
 
 class Siri(Service):
@@ -258,13 +258,13 @@ class SmartSpeaker(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.SMART_SPEAKER, label=name, **options)
-        self.put(common.NAME, name)
         self.put(media.CURRENT_MEDIA_STATE, current_media_state)
         self.put(media.TARGET_MEDIA_STATE, target_media_state)
         self.put(media.AIR_PLAY_ENABLE, air_play_enable)
         self.put(common.CONFIGURED_NAME, configured_name)
         self.put(common.MUTE, mute)
         self.put(common.VOLUME, volume)
+        self.put(common.NAME, name)
 
 
 class Speaker(Service):
@@ -297,12 +297,12 @@ class Speaker(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.SPEAKER, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.MUTE, mute)
         self.put(common.ACTIVE, active)
         self.put(common.VOLUME, volume)
         self.put(media.VOLUME_CONTROL_TYPE, volume_control_type)
         self.put(media.VOLUME_SELECTOR, volume_selector)
+        self.put(common.NAME, name)
 
 
 class TargetControl(Service):
@@ -329,10 +329,10 @@ class TargetControl(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.TARGET_CONTROL, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.ACTIVE, active)
         self.put(media.ACTIVE_IDENTIFIER, active_identifier)
         self.put(media.BUTTON_EVENT, button_event)
+        self.put(common.NAME, name)
 
 
 class TargetControlManagement(Service):
@@ -410,7 +410,6 @@ class Television(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.TELEVISION, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.ACTIVE, active)
         self.put(media.ACTIVE_IDENTIFIER, active_identifier)
         self.put(common.CONFIGURED_NAME, configured_name)
@@ -423,3 +422,4 @@ class Television(Service):
         self.put(media.PICTURE_MODE, picture_mode)
         self.put(media.POWER_MODE_SELECTION, power_mode_selection)
         self.put(media.TARGET_MEDIA_STATE, target_media_state)
+        self.put(common.NAME, name)

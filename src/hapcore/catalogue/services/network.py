@@ -57,11 +57,11 @@ class BridgeConfiguration(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.BRIDGE_CONFIGURATION, label=name, **options)
-        self.put(common.NAME, name)
         self.put(network.CONFIGURE_BRIDGED_ACCESSORY, configure_bridged_accessory)
         self.put(network.CONFIGURE_BRIDGED_ACCESSORY_STATUS, configure_bridged_accessory_status)
         self.put(network.DISCOVER_BRIDGED_ACCESSORIES, discover_bridged_accessories)
         self.put(network.DISCOVERED_BRIDGED_ACCESSORIES, discovered_bridged_accessories)
+        self.put(common.NAME, name)
 
 
 class BridgingState(Service):
@@ -91,11 +91,11 @@ class BridgingState(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.BRIDGING_STATE, label=name, **options)
-        self.put(common.NAME, name)
         self.put(network.ACCESSORY_IDENTIFIER, accessory_identifier)
         self.put(network.CATEGORY, category)
         self.put(network.LINK_QUALITY, link_quality)
         self.put(network.REACHABLE, reachable)
+        self.put(common.NAME, name)
 
 
 class CloudRelay(Service):

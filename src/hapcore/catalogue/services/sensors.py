@@ -82,7 +82,6 @@ class AirQualitySensor(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.AIR_QUALITY_SENSOR, label=name, **options)
-        self.put(common.NAME, name)
         self.put(sensors.AIR_QUALITY, air_quality)
         self.put(sensors.CARBON_DIOXIDE_LEVEL, carbon_dioxide_level)
         self.put(sensors.CARBON_MONOXIDE_LEVEL, carbon_monoxide_level)
@@ -96,6 +95,7 @@ class AirQualitySensor(Service):
         self.put(common.STATUS_TAMPERED, status_tampered)
         self.put(sensors.SULPHUR_DIOXIDE_DENSITY, sulphur_dioxide_density)
         self.put(sensors.VOC_DENSITY, voc_density)
+        self.put(common.NAME, name)
 
 
 class Battery(Service):
@@ -122,10 +122,10 @@ class Battery(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.BATTERY, label=name, **options)
-        self.put(common.NAME, name)
         self.put(sensors.BATTERY_LEVEL, battery_level)
         self.put(sensors.CHARGING_STATE, charging_state)
         self.put(sensors.STATUS_LOW_BATTERY, status_low_battery)
+        self.put(common.NAME, name)
 
 
 class CarbonDioxideSensor(Service):
@@ -164,7 +164,6 @@ class CarbonDioxideSensor(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.CARBON_DIOXIDE_SENSOR, label=name, **options)
-        self.put(common.NAME, name)
         self.put(sensors.CARBON_DIOXIDE_DETECTED, carbon_dioxide_detected)
         self.put(sensors.CARBON_DIOXIDE_LEVEL, carbon_dioxide_level)
         self.put(sensors.CARBON_DIOXIDE_PEAK_LEVEL, carbon_dioxide_peak_level)
@@ -172,6 +171,7 @@ class CarbonDioxideSensor(Service):
         self.put(common.STATUS_FAULT, status_fault)
         self.put(sensors.STATUS_LOW_BATTERY, status_low_battery)
         self.put(common.STATUS_TAMPERED, status_tampered)
+        self.put(common.NAME, name)
 
 
 class CarbonMonoxideSensor(Service):
@@ -210,7 +210,6 @@ class CarbonMonoxideSensor(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.CARBON_MONOXIDE_SENSOR, label=name, **options)
-        self.put(common.NAME, name)
         self.put(sensors.CARBON_MONOXIDE_DETECTED, carbon_monoxide_detected)
         self.put(sensors.CARBON_MONOXIDE_LEVEL, carbon_monoxide_level)
         self.put(sensors.CARBON_MONOXIDE_PEAK_LEVEL, carbon_monoxide_peak_level)
@@ -218,6 +217,7 @@ class CarbonMonoxideSensor(Service):
         self.put(common.STATUS_FAULT, status_fault)
         self.put(sensors.STATUS_LOW_BATTERY, status_low_battery)
         self.put(common.STATUS_TAMPERED, status_tampered)
+        self.put(common.NAME, name)
 
 
 class ContactSensor(Service):
@@ -250,12 +250,12 @@ class ContactSensor(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.CONTACT_SENSOR, label=name, **options)
-        self.put(common.NAME, name)
         self.put(sensors.CONTACT_SENSOR_STATE, contact_sensor_state)
         self.put(sensors.STATUS_ACTIVE, status_active)
         self.put(common.STATUS_FAULT, status_fault)
         self.put(sensors.STATUS_LOW_BATTERY, status_low_battery)
         self.put(common.STATUS_TAMPERED, status_tampered)
+        self.put(common.NAME, name)
 
 
 class HumiditySensor(Service):
@@ -288,12 +288,12 @@ class HumiditySensor(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.HUMIDITY_SENSOR, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.CURRENT_RELATIVE_HUMIDITY, current_relative_humidity)
         self.put(sensors.STATUS_ACTIVE, status_active)
         self.put(common.STATUS_FAULT, status_fault)
         self.put(sensors.STATUS_LOW_BATTERY, status_low_battery)
         self.put(common.STATUS_TAMPERED, status_tampered)
+        self.put(common.NAME, name)
 
 
 class LeakSensor(Service):
@@ -326,12 +326,12 @@ class LeakSensor(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.LEAK_SENSOR, label=name, **options)
-        self.put(common.NAME, name)
         self.put(sensors.LEAK_DETECTED, leak_detected)
         self.put(sensors.STATUS_ACTIVE, status_active)
         self.put(common.STATUS_FAULT, status_fault)
         self.put(sensors.STATUS_LOW_BATTERY, status_low_battery)
         self.put(common.STATUS_TAMPERED, status_tampered)
+        self.put(common.NAME, name)
 
 
 class LightSensor(Service):
@@ -364,12 +364,12 @@ class LightSensor(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.LIGHT_SENSOR, label=name, **options)
-        self.put(common.NAME, name)
         self.put(sensors.CURRENT_AMBIENT_LIGHT_LEVEL, current_ambient_light_level)
         self.put(sensors.STATUS_ACTIVE, status_active)
         self.put(common.STATUS_FAULT, status_fault)
         self.put(sensors.STATUS_LOW_BATTERY, status_low_battery)
         self.put(common.STATUS_TAMPERED, status_tampered)
+        self.put(common.NAME, name)
 
 
 class MotionSensor(Service):
@@ -402,12 +402,12 @@ class MotionSensor(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.MOTION_SENSOR, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.MOTION_DETECTED, motion_detected)
         self.put(sensors.STATUS_ACTIVE, status_active)
         self.put(common.STATUS_FAULT, status_fault)
         self.put(sensors.STATUS_LOW_BATTERY, status_low_battery)
         self.put(common.STATUS_TAMPERED, status_tampered)
+        self.put(common.NAME, name)
 
 
 class OccupancySensor(Service):
@@ -440,12 +440,12 @@ class OccupancySensor(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.OCCUPANCY_SENSOR, label=name, **options)
-        self.put(common.NAME, name)
         self.put(sensors.OCCUPANCY_DETECTED, occupancy_detected)
         self.put(sensors.STATUS_ACTIVE, status_active)
         self.put(common.STATUS_FAULT, status_fault)
         self.put(sensors.STATUS_LOW_BATTERY, status_low_battery)
         self.put(common.STATUS_TAMPERED, status_tampered)
+        self.put(common.NAME, name)
 
 
 class SmokeSensor(Service):
@@ -478,12 +478,12 @@ class SmokeSensor(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.SMOKE_SENSOR, label=name, **options)
-        self.put(common.NAME, name)
         self.put(sensors.SMOKE_DETECTED, smoke_detected)
         self.put(sensors.STATUS_ACTIVE, status_active)
         self.put(common.STATUS_FAULT, status_fault)
         self.put(sensors.STATUS_LOW_BATTERY, status_low_battery)
         self.put(common.STATUS_TAMPERED, status_tampered)
+        self.put(common.NAME, name)
 
 
 class TemperatureSensor(Service):
@@ -516,9 +516,9 @@ class TemperatureSensor(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.TEMPERATURE_SENSOR, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.CURRENT_TEMPERATURE, current_temperature)
         self.put(sensors.STATUS_ACTIVE, status_active)
         self.put(common.STATUS_FAULT, status_fault)
         self.put(sensors.STATUS_LOW_BATTERY, status_low_battery)
         self.put(common.STATUS_TAMPERED, status_tampered)
+        self.put(common.NAME, name)

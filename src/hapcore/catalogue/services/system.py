@@ -82,7 +82,6 @@ class AccessoryInformation(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.ACCESSORY_INFORMATION, label=name, **options)
-        self.put(common.NAME, name)
         self.put(system.FIRMWARE_REVISION, firmware_revision)
         self.put(system.IDENTIFY, identify)
         self.put(system.MANUFACTURER, manufacturer)
@@ -96,6 +95,7 @@ class AccessoryInformation(Service):
         self.put(system.MATTER_FIRMWARE_REVISION_NUMBER, matter_firmware_revision_number)
         self.put(system.PRODUCT_DATA, product_data)
         self.put(system.SOFTWARE_REVISION, software_revision)
+        self.put(common.NAME, name)
 
 
 class AccessoryMetrics(Service):
@@ -350,7 +350,7 @@ class TimeInformation(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.TIME_INFORMATION, label=name, **options)
-        self.put(common.NAME, name)
         self.put(system.CURRENT_TIME, current_time)
         self.put(system.DAY_OF_THE_WEEK, day_of_the_week)
         self.put(system.TIME_UPDATE, time_update)
+        self.put(common.NAME, name)

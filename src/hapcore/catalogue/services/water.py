@@ -36,9 +36,9 @@ class Faucet(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.FAUCET, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.ACTIVE, active)
         self.put(common.STATUS_FAULT, status_fault)
+        self.put(common.NAME, name)
 
 
 class IrrigationSystem(Service):
@@ -71,12 +71,12 @@ class IrrigationSystem(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.IRRIGATION_SYSTEM, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.ACTIVE, active)
         self.put(water.IN_USE, in_use)
         self.put(water.PROGRAM_MODE, program_mode)
         self.put(water.REMAINING_DURATION, remaining_duration)
         self.put(common.STATUS_FAULT, status_fault)
+        self.put(common.NAME, name)
 
 
 class Valve(Service):
@@ -118,7 +118,6 @@ class Valve(Service):
         **options: Unpack[ServiceOptions],
     ) -> None:
         super().__init__(types.VALVE, label=name, **options)
-        self.put(common.NAME, name)
         self.put(common.ACTIVE, active)
         self.put(water.IN_USE, in_use)
         self.put(water.VALVE_TYPE, valve_type)
@@ -127,3 +126,4 @@ class Valve(Service):
         self.put(common.SERVICE_LABEL_INDEX, service_label_index)
         self.put(water.SET_DURATION, set_duration)
         self.put(common.STATUS_FAULT, status_fault)
+        self.put(common.NAME, name)

@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias, cast
 
+from attrs import evolve
+
 from hapcore.engine import Command
-from hapcore.ids import CharacteristicId, HapStatus, Value
+from hapcore.ids import Caller, CharacteristicId, HapStatus, Value
 from hapcore.ip.accessory.commands import AnswerRead, AnswerWrite
-from hapcore.ip.accessory.events import IdentifyRequested, ReadRequested, WriteRequested
+from hapcore.ip.accessory.events import CharacteristicWrite, IdentifyRequested, ReadRequested, WriteRequested
 from hapcore.model.characteristic import AnyCharacteristic, HapStatusError
 from hapcore.model.database import Database
 
@@ -80,6 +82,12 @@ class Consultation:
         self._complain(number, error)
 
 
+def _caller(caller: Caller, write: CharacteristicWrite) -> Caller:
+    if not (write.remote or write.timed or write.auth_data is not None):
+        return caller
+    return evolve(caller, remote=write.remote, timed=write.timed, auth_data=write.auth_data)
+
+
 def consult(
     event: object,
     database: Database,
@@ -94,7 +102,7 @@ def consult(
     if isinstance(event, WriteRequested):
         writes = event.writes
         questions: list[Question] = [
-            (one.id, getattr(find(one.id), "setter_fn", None), (one.value, event.caller)) for one in writes
+            (one.id, getattr(find(one.id), "setter_fn", None), (one.value, _caller(event.caller, one))) for one in writes
         ]
 
         def written(results: _Results) -> AnswerWrite:
