@@ -11,6 +11,7 @@ from typing import cast
 import trio
 from attrs import evolve
 
+from hap_sync.store import FileStore, MemoryStore
 from hapcore.discovery import DiscoveredAccessory, device_key
 from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected, HapError, LocalProtocolError, PeerError, TimedOut
@@ -26,7 +27,6 @@ from .entropy import system_entropy
 from .mdns import Browsing, Mdns, open_mdns
 from .pump import Store
 from .session import Session, open_connection
-from .store import FileStore, MemoryStore
 from .stream import dial
 
 __all__ = ["Controller", "Discovery", "StartedPairing", "open_controller"]

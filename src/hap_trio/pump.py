@@ -9,11 +9,11 @@ from typing import TypeAlias, TypeVar, cast
 
 import trio
 
+from hap_sync.store import FileStore, MemoryStore
 from hapcore import engine as hap
 from hapcore.ip.accessory import Server
 from hapcore.ip.controller import Connection
 
-from .store import FileStore, MemoryStore
 from .wire import End, Take, Wire
 
 __all__ = ["Pump", "Store"]

@@ -13,6 +13,7 @@ from typing import NoReturn, TypeVar, Unpack
 
 import trio
 
+from hap_sync.store import FileStore, MemoryStore
 from hapcore.discovery import Advertise
 from hapcore.engine import Command, Event, Output
 from hapcore.errors import HapError
@@ -30,7 +31,6 @@ from .entropy import system_entropy
 from .feed import Feed
 from .mdns import Mdns, open_mdns
 from .pump import Pump, Store
-from .store import FileStore, MemoryStore
 from .stream import accept, listen
 
 __all__ = ["AccessoryServer", "Settings", "open_server", "serve"]

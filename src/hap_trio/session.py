@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import trio
 
+from hap_sync.store import MemoryStore
 from hapcore.engine import Command, ConnectionId, Output
 from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected, HapError
@@ -21,7 +22,6 @@ from .background import background
 from .entropy import system_entropy
 from .feed import Feed
 from .pump import Pump
-from .store import MemoryStore
 
 __all__ = ["Session", "open_connection"]
 

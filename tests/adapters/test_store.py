@@ -15,8 +15,8 @@ from typing import Self
 
 import pytest
 
-from hap_trio import store as module
-from hap_trio.store import FileStore, MemoryStore
+from hap_sync import store as module
+from hap_sync.store import FileStore, MemoryStore
 from hapcore.crypto.secret import Secret
 from hapcore.errors import StateError
 from hapcore.pairing.records import Pairing
@@ -150,7 +150,7 @@ def test_a_store_that_is_dropped_lets_the_file_go(path: Path) -> None:
 def test_another_process_is_kept_out(path: Path) -> None:
     program = (
         "import sys\n"
-        "from hap_trio.store import FileStore\n"
+        "from hap_sync.store import FileStore\n"
         "from hapcore.errors import StateError\n"
         "try: FileStore(sys.argv[1]).persist('b', b'2')\n"
         "except StateError as error: print('refused' if 'in use' in str(error) else error)\n"

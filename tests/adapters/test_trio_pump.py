@@ -12,8 +12,8 @@ import trio
 import trio.testing
 from attrs import field, frozen
 
+from hap_sync.store import MemoryStore
 from hap_trio.pump import FLUSH_LIMIT, HIGH_WATER, STALL_LIMIT, Pump, Store
-from hap_trio.store import MemoryStore
 from hapcore.engine import (
     CloseConnection,
     Command,

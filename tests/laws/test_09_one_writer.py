@@ -24,7 +24,7 @@ def test_nobody_else_writes(path) -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in SENDING
     }
-    if name == "hap_trio/store.py":
+    if name == "hap_sync/store.py":
         calls -= {"write"}  # a file, not a connection
     assert not calls or name in WRITERS, f"{name} calls {calls}"
     if name == "hap_trio/pump.py":

@@ -102,7 +102,8 @@ def consult(
     if isinstance(event, WriteRequested):
         writes = event.writes
         questions: list[Question] = [
-            (one.id, getattr(find(one.id), "setter_fn", None), (one.value, _caller(event.caller, one))) for one in writes
+            (one.id, getattr(find(one.id), "setter_fn", None), (one.value, _caller(event.caller, one)))
+            for one in writes
         ]
 
         def written(results: _Results) -> AnswerWrite:
