@@ -66,6 +66,8 @@ class Server(Engine):
         self._connections = 0
         self._sessions: dict[ConnectionId, Session] = {}
         self._streaming: deque[Session] = deque()
+        #: Connections with more requests waiting behind the one that was just answered.
+        self._ready: dict[Session, None] = {}
         self.database = self._number(accessories)
         self._notifier = Notifier(self._sessions, self.send, config.event_interval)
         self._desk = Desk(self, config.answer_deadline)
@@ -216,10 +218,10 @@ class Server(Engine):
     # Requests.
 
     def _serve(self, session: Session) -> None:
-        reader = session.reader
-        while not (session.busy or session.paused or session.security is Security.CLOSED):
+        """Answer one request. What was sent ahead behind it waits until the answer has been taken out of the queue."""
+        if not (session.busy or session.paused or session.security is Security.CLOSED):
             try:
-                request = reader.next()
+                request = session.reader.next()
             except HttpError as error:
                 trouble = RemoteProtocolError("an HTTP request", str(error))
                 if error.answer is None:
@@ -227,10 +229,12 @@ class Server(Engine):
                     return
                 self.send(session, write_response(error.answer))
                 self._emit(PeerMisbehaved(session.connection, trouble))
-                continue
-            if request is None:
-                break
-            self._route(session, request)
+                self._ready[session] = None
+                return
+            if request is not None:
+                self._route(session, request)
+                if session.reader.buffered:
+                    self._ready[session] = None
         if (session.pending or session.presses) and session.quiet:
             self._notifier.flush(session, self._now)
 
@@ -285,14 +289,16 @@ class Server(Engine):
         self._emit(output)
 
     def reply(self, session: Session, message: bytes) -> None:
-        """Send the answer to the request that made the session busy, then go on with what has waited."""
+        """Answer a request; if it had made the session busy, go on with what has waited."""
         if session.security is Security.CLOSED:
             return
         self.send(session, message)
+        if not session.busy:
+            return  # answered at once: whoever serves the session goes on, a peer must not have us recurse
         session.busy = False
         if session.close_after_reply:
             self.close(session, None)
-        elif session.reader.buffered or session.pending or session.presses:
+        else:
             self._serve(session)
 
     def stream(self, session: Session, pieces: list[bytes]) -> None:
@@ -390,7 +396,13 @@ class Server(Engine):
     # Inner workings.
 
     def _produce(self) -> Output | None:
-        """Seal the next piece of a long answer, now that everything before it has been taken."""
+        """Go on with what had to wait until everything before it was taken: long answers, requests sent ahead."""
+        while self._ready and not self._outputs:
+            session = next(iter(self._ready))
+            del self._ready[session]
+            self._serve(session)
+        if self._outputs:
+            return self.poll()
         while self._streaming:
             session = self._streaming.popleft()
             if session.stream is None or session.paused:
