@@ -44,7 +44,11 @@ def test_the_next_answer_is_made_when_the_last_one_has_been_taken():
 
 def test_others_are_served_between_two_requests_sent_ahead():
     rig = Rig()
-    line, other = rig.session(), rig.session(seed="other")
-    rig.server.receive_data(line.connection, line.sealer.seal(b"GET /characteristics?id=1.10 H\n\n" * 50), rig.now)
-    assert rig.server.poll() is not None
-    assert other.get("1.10").status == 200
+    greedy, other = rig.session(), rig.session(seed="other")
+    many, one = b"GET /characteristics?id=1.10 H\n\n" * 50, b"GET /characteristics?id=1.11 H\n\n"
+    rig.server.receive_data(greedy.connection, greedy.sealer.seal(many), rig.now)
+    rig.server.receive_data(other.connection, other.sealer.seal(one), rig.now)
+    before = len(rig.outputs)
+    rig.drain()
+    order = [output.connection for output in rig.outputs[before:]]
+    assert order == [greedy.connection, other.connection] + [greedy.connection] * 49
