@@ -12,6 +12,7 @@ from hapcore.engine import Command
 from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected, PeerError, RemoteProtocolError
 from hapcore.ip.controller import CharacteristicChanged, GetAccessories, Read, Subscribe, VerifyPairing, Write
+from hapcore.ip.controller.book import telling
 from hapcore.ip.controller.methods import Awaiting, Requests
 from hapcore.ip.controller.target import Address
 from hapcore.pairing.records import Pairing
@@ -100,13 +101,7 @@ class Client(Requests, Awaiting):
                         failures.append(error)
                     else:
                         return session
-        if not failures:
-            raise Disconnected(f"{self.alias} ({self.pairing.accessory_id}) was not found")
-        # An accessory that answered wrongly says more than an address where nobody answered.
-        failures.sort(key=lambda error: isinstance(error, Disconnected))
-        for other in failures[1:]:
-            failures[0].add_note(f"also tried: {other}")
-        raise failures[0]
+        raise telling(failures, f"{self.alias} ({self.pairing.accessory_id})")
 
     async def _carry(self, host: str, port: int, *, task_status: trio.TaskStatus[Session]) -> None:
         """Be the task behind one connection."""

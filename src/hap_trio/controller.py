@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import cast
 
 import trio
-from attrs import evolve
 
 from hap_sync.store import FileStore, MemoryStore
 from hapcore.discovery import DiscoveredAccessory, device_key
 from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected, HapError, LocalProtocolError, PeerError, TimedOut
 from hapcore.ip.controller import FinishPairSetup, Identify, RemovePairing, VerifyPairing
+from hapcore.ip.controller.book import Book
 from hapcore.ip.controller.target import Address, Target, Where, split_address
 from hapcore.pairing.records import Pairing
 from hapcore.setup_code import SetupCode
@@ -105,21 +105,21 @@ class Discovery(AsyncIterator[DiscoveredAccessory]):
             await self._browsing.aclose()
 
 
-class Controller:
+class Controller(Book):
     """A home: the accessories we are paired with, and those we could be. From `open_controller()`."""
 
     def __init__(
         self,
         nursery: trio.Nursery,
         store: Store,
-        records: dict[str, PairedAccessory],
+        table: Mapping[str, bytes],
         mdns: bool | Mdns,
         interfaces: Sequence[str] | None,
         entropy: Entropy,
     ) -> None:
+        super().__init__(table)
         self._nursery = nursery
         self._store = store
-        self._records = records
         self._mdns = mdns
         self._interfaces = interfaces
         self._entropy = entropy
@@ -138,18 +138,6 @@ class Controller:
                     return found
         raise TimedOut(f"{device_id} was not seen on the network within {timeout:g} s")
 
-    @property
-    def aliases(self) -> tuple[str, ...]:
-        """The names of the paired accessories."""
-        return tuple(self._records)
-
-    def record(self, alias: str) -> PairedAccessory:
-        """What is stored about a paired accessory. Raises `LocalProtocolError` for an unknown alias."""
-        if alias not in self._records:
-            known = ", ".join(self._records) or "there are none yet"
-            raise LocalProtocolError(f"no pairing is called {alias!r} (known: {known})", argument="alias")
-        return self._records[alias]
-
     def connect(self, alias: str, address: str | None = None) -> Client:
         """The paired accessory called `alias`. It connects when it is used, and again after a connection was lost.
 
@@ -166,11 +154,10 @@ class Controller:
         if alias not in self._clients:
 
             async def stored() -> Iterable[Address]:
-                now = self.record(alias)
-                return [(host, now.port) for host in now.addresses]
+                return self._addresses(alias)
 
             async def announced() -> Iterable[Address]:
-                return await self._look_up(self.record(alias)) if self._mdns else ()
+                return await self._look_up(alias) if self._mdns else ()
 
             self._clients[alias] = Client(alias, record.pairing, self._nursery, [stored, announced], self._entropy)
         return self._clients[alias]
@@ -188,8 +175,7 @@ class Controller:
     @asynccontextmanager
     async def start_pairing(self, where: Where, alias: str) -> AsyncGenerator[StartedPairing, None]:
         """The first half of pairing, for accessories that show their code only then; `finish()` is the second."""
-        if alias in self._records:
-            raise LocalProtocolError(f"there is a pairing called {alias!r} already", argument="alias")
+        self._check_free(alias)
         target = Target.of(where)
         async with self._visit(target) as session:
             await session.do(target.start)
@@ -230,14 +216,14 @@ class Controller:
             task_status.started(mdns)
             await trio.sleep_forever()
 
-    async def _look_up(self, record: PairedAccessory) -> Iterable[Address]:
+    async def _look_up(self, alias: str) -> Iterable[Address]:
         """Where a paired accessory says that it is now."""
         try:
-            found = await self.find(record.pairing.accessory_id, LOOK_UP_LIMIT)
+            found = await self.find(self.record(alias).pairing.accessory_id, LOOK_UP_LIMIT)
         except TimedOut:
             return ()
-        if (found.addresses, found.port) != (record.addresses, record.port):
-            await self.save(evolve(record, addresses=found.addresses, port=found.port))
+        if (moved := self._moved(alias, found)) is not None:
+            await self.save(moved)
         return Target.of(found).addresses
 
     async def save(self, record: PairedAccessory) -> None:
@@ -278,6 +264,5 @@ async def open_controller(
     """
     store: Store = MemoryStore() if path is None else FileStore(path, PAIRINGS)
     table = await trio.to_thread.run_sync(store.load)
-    records = {alias: PairedAccessory.decode(alias, record) for alias, record in table.items()}
     async with background() as nursery:
-        yield Controller(nursery, store, records, mdns, interfaces, entropy)
+        yield Controller(nursery, store, table, mdns, interfaces, entropy)

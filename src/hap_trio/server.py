@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import logging
 import socket
-import weakref
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
@@ -15,15 +14,14 @@ import trio
 
 from hap_sync.store import FileStore, MemoryStore
 from hapcore.discovery import Advertise
-from hapcore.engine import Command, Event, Output
+from hapcore.engine import Command, Event
 from hapcore.errors import HapError
-from hapcore.ids import CharacteristicId, Value
+from hapcore.ids import CharacteristicId
 from hapcore.ip import accessory as hap
-from hapcore.ip.accessory.handlers import Consultation, consult
+from hapcore.ip.accessory.handlers import Consultation
+from hapcore.ip.accessory.serving import Serving
 from hapcore.ip.accessory.settings import Served, make_server
 from hapcore.ip.accessory.settings import Settings as CoreSettings
-from hapcore.model.characteristic import AnyCharacteristic
-from hapcore.model.database import Database
 from hapcore.state import STATE
 
 from .background import background
@@ -48,57 +46,20 @@ class Settings(CoreSettings, total=False):
     mdns: bool | Mdns
 
 
-class AccessoryServer:
+class AccessoryServer(Serving[Feed[Event]]):
     """A running accessory, from `open_server()`."""
 
     def __init__(self, engine: hap.Server, nursery: trio.Nursery, store: Store, listener: socket.socket) -> None:
-        self._engine = engine
+        super().__init__(engine, Feed[Event])
         self._nursery = nursery
-        self._feeds: weakref.WeakSet[Feed[Event]] = weakref.WeakSet()
         self._announcements = Feed[Advertise](limit=1)  # only the latest counts
         self._pump = Pump(engine, nursery, self._report, store)
         self.host: str
         self.port: int
         self.host, self.port = listener.getsockname()[:2]
-        for characteristic in self.database.characteristics:
-            characteristic.bind(self._update)
+        self._begin()
         self._pump.drain()
         nursery.start_soon(self._accept, listener)
-
-    @property
-    def device_id(self) -> str:
-        """Six bytes in hexadecimal, kept for life: "12:34:56:78:9A:BC"."""
-        return self._engine.device_id
-
-    @property
-    def setup_code(self) -> str:
-        """What a person types to pair: "031-45-154"."""
-        return self._engine.setup_code.text
-
-    @property
-    def setup_uri(self) -> str:
-        """What the QR code says: "X-HM://..."."""
-        return self._engine.setup_payload.uri()
-
-    @property
-    def paired(self) -> bool:
-        """Whether any controller is paired."""
-        return self._engine.paired
-
-    @property
-    def database(self) -> Database:
-        """What is served."""
-        return self._engine.database
-
-    def events(self) -> Feed[Event]:
-        """What happens from now on, the events of `hapcore.ip.accessory`: pairings, sessions, writes, subscriptions.
-
-        Never holds up the server: a reader 1000 events behind loses the oldest, and `lost` counts them. The iteration
-        ends with the server.
-        """
-        feed = Feed[Event]()
-        self._feeds.add(feed)
-        return feed
 
     async def do(self, command: Command[R]) -> R:
         """Submit a command of `hapcore.ip.accessory`, such as `UpdateValues`, and wait for its result."""
@@ -110,14 +71,6 @@ class AccessoryServer:
         number = engine.connection_opened(trio.current_time())
         inputs = partial(engine.receive_data, number), partial(engine.receive_eof, number)
         self._nursery.start_soon(self._pump.attend, self._pump.adopt(stream, number, *inputs))
-
-    def stop(self) -> None:
-        """Close all connections; `open_server()` does it at the end of its block."""
-        for characteristic in self.database.characteristics:
-            characteristic.bind(None)
-        self._pump.post(hap.Shutdown())
-        for feed in self._feeds:
-            feed.close()
 
     async def announce(self, mdns: Mdns, addresses: Sequence[str]) -> None:
         """Keep the announcement up to date; `open_server()` has this run."""
@@ -131,23 +84,17 @@ class AccessoryServer:
         while True:
             self.attach(await accept(listener))
 
-    def _update(self, characteristic: AnyCharacteristic, value: Value) -> None:
-        self._pump.post(hap.UpdateValues({characteristic.id: value}))
+    def _post(self, command: Command[object]) -> None:
+        self._pump.post(command)
 
-    def _report(self, event: Output) -> None:
-        if isinstance(event, Advertise):
-            self._announcements.put(event)
-        elif isinstance(event, Event):
-            if self._feeds:
-                for feed in self._feeds:
-                    feed.put(event)
-            consultation = consult(event, self.database, self._pump.post, _complain)
-            if consultation is not None and (awaited := consultation.advance()) is not None:
-                self._nursery.start_soon(_await, consultation, awaited)
+    def _advertise(self, event: Advertise) -> None:
+        self._announcements.put(event)
 
+    def _wait(self, consultation: Consultation, awaited: Awaitable[object]) -> None:
+        self._nursery.start_soon(_await, consultation, awaited)
 
-def _complain(one: CharacteristicId, error: Exception) -> None:
-    _log.error("the handler of characteristic %s failed", one, exc_info=error)
+    def _complain(self, one: CharacteristicId, error: Exception) -> None:
+        _log.error("the handler of characteristic %s failed", one, exc_info=error)
 
 
 async def _await(consultation: Consultation, awaited: Awaitable[object] | None) -> None:

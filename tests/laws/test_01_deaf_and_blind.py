@@ -58,6 +58,7 @@ ALLOWED = {
     "typing",
     "unicodedata",
     "uuid",
+    "weakref",
 }
 
 

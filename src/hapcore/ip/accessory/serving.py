@@ -1,0 +1,110 @@
+"""A running accessory as the application sees it: the same for all adapters but for how they wait."""
+
+from __future__ import annotations
+
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from hapcore.discovery import Advertise
+from hapcore.engine import Command, Event, Output
+from hapcore.ids import CharacteristicId, Value
+from hapcore.ip.accessory.commands import Shutdown, UpdateValues
+from hapcore.ip.accessory.handlers import Consultation, consult
+from hapcore.ip.accessory.server import Server
+from hapcore.ip.feed import Backlog
+from hapcore.model.characteristic import AnyCharacteristic
+from hapcore.model.database import Database
+
+__all__ = ["Serving"]
+
+F = TypeVar("F", bound=Backlog[Event])
+
+
+class Serving(ABC, Generic[F]):
+    """What an adapter's server offers, and what it does with each event. The adapter adds the underscored calls."""
+
+    def __init__(self, engine: Server, feed: Callable[[], F]) -> None:
+        self._engine = engine
+        self._new_feed = feed
+        self._feeds: weakref.WeakSet[F] = weakref.WeakSet()
+
+    @property
+    def device_id(self) -> str:
+        """Six bytes in hexadecimal, kept for life: "12:34:56:78:9A:BC"."""
+        return self._engine.device_id
+
+    @property
+    def setup_code(self) -> str:
+        """What a person types to pair: "031-45-154"."""
+        return self._engine.setup_code.text
+
+    @property
+    def setup_uri(self) -> str:
+        """What the QR code says: "X-HM://..."."""
+        return self._engine.setup_payload.uri()
+
+    @property
+    def paired(self) -> bool:
+        """Whether any controller is paired."""
+        return self._engine.paired
+
+    @property
+    def database(self) -> Database:
+        """What is served."""
+        return self._engine.database
+
+    def events(self) -> F:
+        """What happens from now on, the events of `hapcore.ip.accessory`: pairings, sessions, writes, subscriptions.
+
+        Never holds up the server: a reader 1000 events behind loses the oldest, and `lost` counts them. The iteration
+        ends with the server.
+        """
+        feed = self._new_feed()
+        self._feeds.add(feed)
+        return feed
+
+    def stop(self) -> None:
+        """Close all connections; `open_server()` does it at the end of its block."""
+        for characteristic in self.database.characteristics:
+            characteristic.bind(None)
+        self._post(Shutdown())
+        for feed in self._feeds:
+            feed.close()
+
+    def _begin(self) -> None:
+        """Pass on from now on what the application sets."""
+        for characteristic in self.database.characteristics:
+            characteristic.bind(self._update)
+
+    def _update(self, characteristic: AnyCharacteristic, value: Value) -> None:
+        self._post(UpdateValues({characteristic.id: value}))
+
+    def _report(self, event: Output) -> None:
+        """What the engine says, but for bytes and replies."""
+        if isinstance(event, Advertise):
+            self._advertise(event)
+        elif isinstance(event, Event):
+            if self._feeds:
+                for feed in self._feeds:
+                    feed.put(event)
+            consultation = consult(event, self.database, self._post, self._complain)
+            if consultation is not None and (awaited := consultation.advance()) is not None:
+                self._wait(consultation, awaited)
+
+    @abstractmethod
+    def _post(self, command: Command[object]) -> object:
+        """Submit a command that nobody waits for."""
+
+    @abstractmethod
+    def _advertise(self, event: Advertise) -> None:
+        """Announce what has changed."""
+
+    @abstractmethod
+    def _wait(self, consultation: Consultation, awaited: Awaitable[object]) -> None:
+        """Carry a consultation on with what its handlers take their time for."""
+
+    @abstractmethod
+    def _complain(self, one: CharacteristicId, error: Exception) -> None:
+        """Tell the author of a handler that it failed."""

@@ -1,0 +1,60 @@
+"""The accessories that a controller is paired with, by the names its user gave them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from attrs import evolve
+
+from hapcore.discovery import DiscoveredAccessory
+from hapcore.errors import Disconnected, LocalProtocolError, PeerError
+from hapcore.ip.controller.target import Address
+from hapcore.state import PairedAccessory
+
+__all__ = ["Book", "telling"]
+
+
+class Book:
+    """The records of a pairings file. `table` is what the store holds; raises `StateError` for what it cannot read."""
+
+    def __init__(self, table: Mapping[str, bytes]) -> None:
+        self._records = {alias: PairedAccessory.decode(alias, record) for alias, record in table.items()}
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The names of the paired accessories."""
+        return tuple(self._records)
+
+    def record(self, alias: str) -> PairedAccessory:
+        """What is stored about a paired accessory. Raises `LocalProtocolError` for an unknown alias."""
+        if alias not in self._records:
+            known = ", ".join(self._records) or "there are none yet"
+            raise LocalProtocolError(f"no pairing is called {alias!r} (known: {known})", argument="alias")
+        return self._records[alias]
+
+    def _check_free(self, alias: str) -> None:
+        if alias in self._records:
+            raise LocalProtocolError(f"there is a pairing called {alias!r} already", argument="alias")
+
+    def _addresses(self, alias: str) -> list[Address]:
+        """Where it was last seen."""
+        now = self.record(alias)
+        return [(host, now.port) for host in now.addresses]
+
+    def _moved(self, alias: str, found: DiscoveredAccessory) -> PairedAccessory | None:
+        """The record to store if it was found elsewhere."""
+        record = self.record(alias)
+        if (found.addresses, found.port) == (record.addresses, record.port):
+            return None
+        return evolve(record, addresses=found.addresses, port=found.port)
+
+
+def telling(failures: Sequence[PeerError], name: str) -> PeerError:
+    """Of the failures at several addresses the one to raise; the others become its notes."""
+    if not failures:
+        return Disconnected(f"{name} was not found")
+    # An accessory that answered wrongly says more than an address where nobody answered.
+    first, *others = sorted(failures, key=lambda error: isinstance(error, Disconnected))
+    for other in others:
+        first.add_note(f"also tried: {other}")
+    return first
