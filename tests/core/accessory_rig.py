@@ -254,6 +254,9 @@ class Rig:
         pairing = Pairing(self.server.device_id, stored.identity.ltpk, identity.identifier, identity.ltsk)
         paired = PairedController(identity.identifier.encode(), pairing.controller_ltpk, admin)
         stored.pairings[paired.identifier] = paired
+        effect = stored.store_pairing(paired)
+        assert isinstance(effect, Persist)
+        self.state[effect.key] = effect.value
         return pairing
 
     def session(self, *, admin: bool = True, seed: str = "phone") -> Line:

@@ -1,13 +1,19 @@
-"""What somebody does who means no good, or has bad luck: floods, races with the store, connections cut at bad moments."""
+"""What somebody does who means no good, or has bad luck: floods, races with the store, lines cut at bad moments."""
 
 from __future__ import annotations
 
 import pytest
-from tests.core.accessory_rig import Rig
+from tests.core.accessory_rig import TLV8, Draws, Rig
 
-from hapcore.engine import SendBytes
+from hapcore.codec.http import write_request
+from hapcore.engine import CloseConnection, Forget, Persist, SendBytes
+from hapcore.ip.accessory import SetupAttemptFailed
+from hapcore.pairing.pairings import encode_add, encode_list, encode_remove
+from hapcore.pairing.setup import PairSetupController
+from hapcore.pairing.verify import PairVerifyController
 
 EMPTY = b"POST %b H\nContent-Length:0\n\n"
+KEY = bytes(31) + b"\x01"
 
 
 @pytest.mark.parametrize("path", [b"/pair-setup", b"/pair-verify", b"/identify"])
@@ -52,3 +58,151 @@ def test_others_are_served_between_two_requests_sent_ahead():
     rig.drain()
     order = [output.connection for output in rig.outputs[before:]]
     assert order == [greedy.connection, other.connection] + [greedy.connection] * 49
+
+
+# The store takes its time, and requests go on meanwhile.
+
+
+class SlowStore:
+    """Lets requests in while the engine waits for the store; `finish` says what became of the storing."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.storing = None
+
+    def send(self, line, path, body):
+        data = write_request("POST", path, "h", TLV8, body)
+        self.rig.server.receive_data(line.connection, line.sealer.seal(data) if line.sealer else data, self.rig.now)
+        self.run()
+
+    def run(self):
+        while self.storing is None and (output := self.rig.server.poll()) is not None:
+            self.rig.outputs.append(output)
+            if isinstance(output, Persist | Forget):
+                self.storing = output
+            elif isinstance(output, SendBytes):
+                self.rig.lines[output.connection].receive(output.data)
+            elif isinstance(output, CloseConnection):
+                self.rig.lines[output.connection].closed = True
+
+    def finish(self, works=True):
+        """Everything that is to be stored, one after the other."""
+        while self.storing is not None:
+            effect, self.storing = self.storing, None
+            if not works:
+                self.rig.server.effect_failed(effect, "disk full", self.rig.now)
+            elif isinstance(effect, Persist):
+                self.rig.state[effect.key] = effect.value
+            else:
+                self.rig.state.pop(effect.key, None)
+            self.run()
+
+
+def admins(rig, *seeds):
+    return [(pairing := rig.pairing(seed=seed), rig.line().verify(pairing, seed))[::-1] for seed in seeds]
+
+
+def name(pairing):
+    return pairing.controller_id.encode()
+
+
+def test_two_admins_removing_each_other_at_once_never_leave_an_accessory_without_admin():
+    rig = Rig()
+    (one, first), (two, second) = admins(rig, "one", "two")
+    rig.pairing(admin=False, seed="guest")
+    store = SlowStore(rig)
+    store.send(one, "/pairings", encode_remove(name(second)))
+    store.send(two, "/pairings", encode_remove(name(first)))
+    assert not one.messages
+    assert not two.messages
+    store.finish()
+    assert one.take().body == bytes.fromhex("060102")
+    assert two.closed
+    assert {entry.identifier for entry in rig.server.pairings if entry.admin} == {name(first)}
+    assert len(rig.server.pairings) == 2
+
+
+def test_two_admins_lowering_each_other_at_once():
+    rig = Rig()
+    (one, first), (two, second) = admins(rig, "one", "two")
+    store = SlowStore(rig)
+    store.send(one, "/pairings", encode_add(name(second), second.controller_ltpk, False))
+    store.send(two, "/pairings", encode_add(name(first), first.controller_ltpk, False))
+    store.finish()
+    assert one.take().body == bytes.fromhex("060102")
+    assert two.take().body == bytes.fromhex("060102070102")
+    assert [entry.admin for entry in rig.server.pairings] == [True, False]
+
+
+def test_two_pairings_added_at_once_do_not_overfill_the_table():
+    rig = Rig(max_pairings=3)
+    (one, _), (two, _) = admins(rig, "one", "two")
+    store = SlowStore(rig)
+    store.send(one, "/pairings", encode_add(b"third", KEY, False))
+    store.send(two, "/pairings", encode_add(b"fourth", KEY, False))
+    store.finish()
+    assert one.take().body == bytes.fromhex("060102")
+    assert two.take().body == bytes.fromhex("060102070104")
+    assert len(rig.server.pairings) == 3
+
+
+def test_who_waits_for_a_change_that_cannot_be_stored_is_judged_by_the_old_table():
+    rig = Rig()
+    (one, _), (two, second) = admins(rig, "one", "two")
+    store = SlowStore(rig)
+    store.send(one, "/pairings", encode_remove(name(second)))
+    store.send(two, "/pairings", encode_list())
+    store.finish(works=False)
+    assert one.take().status == 500
+    assert two.take().body.count(name(second)) == 1
+    assert len(rig.server.pairings) == 2
+
+
+def test_a_controller_verified_while_its_removal_is_stored_is_closed_after_it():
+    rig = Rig()
+    (one, _), (_, second) = admins(rig, "one", "two")
+    store = SlowStore(rig)
+    late = rig.line()
+    verify = PairVerifyController(second, Draws("late"))
+    m3 = verify.m3(late.ask("POST", "/pair-verify", verify.m1(), TLV8).body)
+    store.send(one, "/pairings", encode_remove(name(second)))
+    store.send(late, "/pair-verify", m3)
+    store.finish()
+    assert late.closed
+
+
+def test_a_wrong_code_while_another_is_being_stored_counts_too():
+    rig = Rig()
+    store = SlowStore(rig)
+    for _ in range(2):
+        line = rig.line()
+        setup = PairSetupController(Draws("wrong"))
+        # What the engine answers while it stores stays in its queue: the desk itself says what M2 is.
+        m2 = rig.server.setup_desk.receive(line.connection, setup.m1(), paired=False, failed_attempts=0, now=rig.now)
+        setup.receive_m2(m2.reply)
+        store.send(line, "/pair-setup", setup.m3("111-22-333"))
+    store.finish()
+    assert rig.state["attempts"] == b"2"
+    assert [one.failures for one in rig.said(SetupAttemptFailed)] == [1, 2]
+    assert Rig(rig.state).server.stored.attempts == 2
+
+
+def test_an_attempt_that_cannot_be_stored_counts_all_the_same():
+    rig = Rig()
+    rig.store_works = False
+    line = rig.line()
+    setup = PairSetupController(Draws("wrong"))
+    setup.receive_m2(line.ask("POST", "/pair-setup", setup.m1(), TLV8).body)
+    assert line.ask("POST", "/pair-setup", setup.m3("111-22-333"), TLV8).status == 500
+    assert rig.server.stored.attempts == 1
+
+
+def test_a_removal_of_everybody_that_a_crash_cut_short_is_finished_at_the_next_start():
+    rig = Rig()
+    guest = rig.pairing(admin=False, seed="guest")
+    key = f"pairing/{name(guest).hex()}"
+    assert key in rig.state
+    again = Rig(rig.state)
+    assert not again.server.paired
+    assert again.server.record.status_flags == 1
+    assert key not in again.state

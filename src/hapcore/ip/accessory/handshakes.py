@@ -45,33 +45,38 @@ def pair_setup(server: Server, session: Session, request: Request) -> None:
         now=server.now,
     )
     effects: list[Effect] = []
+    # The count moves before it is stored: attempts on other connections meanwhile go on from the new one.
     if step.failed_attempt:
-        effects.append(stored.store_attempts(stored.attempts + 1))
+        stored.attempts += 1
+        effects.append(stored.store_attempts(stored.attempts))
     elif step.proved and stored.attempts:
+        stored.attempts = 0
         effects.append(stored.store_attempts(0))
     if step.pairing is not None:
         effects.append(stored.store_pairing(step.pairing))
         stored.pairing_underway = True
     if not effects:
-        _setup_done(server, session, step)
+        _setup_done(server, session, step, 0)
         return
     session.busy = True
-    server.store(effects, partial(_setup_done, server, session, step), partial(_setup_failed, server, session))
+    server.store(
+        effects,
+        partial(_setup_done, server, session, step, stored.attempts),
+        partial(_setup_failed, server, session, step),
+    )
 
 
-def _setup_failed(server: Server, session: Session) -> None:
-    server.stored.pairing_underway = False
+def _setup_failed(server: Server, session: Session, step: Step) -> None:
+    if step.pairing is not None:
+        server.stored.pairing_underway = False
     server.setup_desk.release(session.connection)
     server.reply(session, _STORE_FAILED)
 
 
-def _setup_done(server: Server, session: Session, step: Step) -> None:
+def _setup_done(server: Server, session: Session, step: Step, attempts: int) -> None:
     stored = server.stored
     if step.failed_attempt:
-        stored.attempts += 1
-        server.emit(SetupAttemptFailed(stored.attempts, MAX_TRIES))
-    elif step.proved:
-        stored.attempts = 0
+        server.emit(SetupAttemptFailed(attempts, MAX_TRIES))
     if step.pairing is not None:
         stored.pairings[step.pairing.identifier] = step.pairing
         stored.pairing_underway = False
@@ -100,23 +105,41 @@ def pair_verify(server: Server, session: Session, request: Request) -> None:
 
 
 def pairings(server: Server, session: Session, request: Request) -> None:
-    """Add, remove or list pairings; admins only, judged by the pairing as it is now."""
-    if not request.has_length:
-        server.send(session, _MALFORMED)
+    """Add, remove or list pairings; admins only, judged by the pairing as it is now.
+
+    One at a time: while a change is being stored, others wait. Two admins removing each other at once would else leave
+    an accessory that nobody can administer.
+    """
+    stored = server.stored
+    if stored.change_underway:
+        session.busy = True
+        stored.waiting.append(partial(pairings, server, session, request))
         return
-    table = server.stored.pairings
+    table = stored.pairings
     caller = table.get(server.caller(session).pairing_id)
-    if caller is None:
-        server.send(session, _MALFORMED)
+    if caller is None or not request.has_length:
+        server.reply(session, _MALFORMED)
         return
     step = handle(request.body, caller=caller, table=table, max_peers=server.config.max_pairings)
-    effects = [server.stored.store_pairing(pairing) for pairing in step.store]
-    effects += [server.stored.forget_pairing(identifier) for identifier in step.remove]
+    effects = [stored.store_pairing(pairing) for pairing in step.store]
+    effects += [stored.forget_pairing(identifier) for identifier in step.remove]
     if not effects:
         _answer(server, session, step.reply)
         return
-    session.busy = True
-    server.store(effects, partial(_pairings_done, server, session, step), partial(server.reply, session, _STORE_FAILED))
+    session.busy = stored.change_underway = True
+    server.store(effects, partial(_pairings_done, server, session, step), partial(_pairings_failed, server, session))
+
+
+def _pairings_failed(server: Server, session: Session) -> None:
+    server.reply(session, _STORE_FAILED)
+    _next_pairings(server)
+
+
+def _next_pairings(server: Server) -> None:
+    stored = server.stored
+    stored.change_underway = False
+    while stored.waiting and not stored.change_underway:
+        stored.waiting.popleft()()
 
 
 def _pairings_done(server: Server, session: Session, step: PairingsStep) -> None:
@@ -135,6 +158,7 @@ def _pairings_done(server: Server, session: Session, step: PairingsStep) -> None
     _answer(server, session, step.reply)
     if was_paired and not table:
         server.advertise()
+    _next_pairings(server)
 
 
 def _demote(server: Server, session: Session) -> None:

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TypeVar, cast
 
@@ -89,11 +90,18 @@ class Stored:
         self.pairings: dict[bytes, PairedController] = {}
         #: A first pairing is on its way into the store: no other may begin.
         self.pairing_underway = False
+        #: A change to the table is on its way into the store: the requests that `waiting` holds are judged after it.
+        self.change_underway = False
+        self.waiting: deque[Callable[[], None]] = deque()
         for key in state:
             if key.startswith(_PAIRING):
                 pairing = self._load(state, key, PairedController.decode)
                 if pairing is not None:
                     self.pairings[pairing.identifier] = pairing
+        if not any(pairing.admin for pairing in self.pairings.values()):
+            # A removal of everybody was cut short: without an admin nobody could ever finish it (HAP 6).
+            self.changes += map(self.forget_pairing, self.pairings)
+            self.pairings.clear()
 
     @staticmethod
     def _load(state: Mapping[str, bytes], key: str, decode: Callable[[bytes], T]) -> T | None:
