@@ -6,17 +6,23 @@ import pytest
 from tests.core.accessory_rig import TLV8, Draws, Rig
 
 from hapcore.codec.http import write_request
+from hapcore.codec.http.request import MAX_REQUEST_BODY
 from hapcore.engine import CloseConnection, Forget, Persist, SendBytes
-from hapcore.ip.accessory import SetupAttemptFailed
+from hapcore.errors import RemoteProtocolError
+from hapcore.ip.accessory import PeerMisbehaved, SetupAttemptFailed
+from hapcore.ip.accessory.handshakes import MAX_SETUP_MESSAGES
+from hapcore.ip.accessory.server import UNPROVEN_SECONDS
+from hapcore.ip.accessory.session import PLAIN_BODY
 from hapcore.pairing.pairings import encode_add, encode_list, encode_remove
 from hapcore.pairing.setup import PairSetupController
 from hapcore.pairing.verify import PairVerifyController
 
 EMPTY = b"POST %b H\nContent-Length:0\n\n"
 KEY = bytes(31) + b"\x01"
+M1 = bytes.fromhex("000100060101")
 
 
-@pytest.mark.parametrize("path", [b"/pair-setup", b"/pair-verify", b"/identify"])
+@pytest.mark.parametrize("path", [b"/pair-verify", b"/identify", b"/configured"])
 def test_thousands_of_requests_sent_ahead_are_answered_one_by_one(path):
     rig = Rig()
     line = rig.line()
@@ -58,6 +64,50 @@ def test_others_are_served_between_two_requests_sent_ahead():
     rig.drain()
     order = [output.connection for output in rig.outputs[before:]]
     assert order == [greedy.connection, other.connection] + [greedy.connection] * 49
+
+
+def test_pair_setup_without_end_is_ended():
+    rig = Rig()
+    line = rig.line()
+    line.send(EMPTY % b"/pair-setup" * 3000)
+    assert line.closed
+    assert len(line.messages) == MAX_SETUP_MESSAGES
+    assert [type(one.error) for one in rig.said(PeerMisbehaved)] == [RemoteProtocolError]
+    assert rig.line().pair()
+
+
+def test_who_has_not_proved_anything_is_not_given_a_megabyte():
+    rig = Rig()
+    stranger, friend = rig.line(), rig.session()
+    head = b"PUT /prepare H\nContent-Length: %d\n\n"
+    stranger.send(head % PLAIN_BODY)
+    assert not stranger.closed
+    stranger.send(bytes(PLAIN_BODY))
+    assert stranger.take().status == 470
+    stranger.send(head % (PLAIN_BODY + 1))
+    assert stranger.closed
+    friend.send(head % MAX_REQUEST_BODY)
+    for _ in range(16):
+        friend.send(bytes(MAX_REQUEST_BODY // 16))
+    assert friend.take().status == 400
+
+
+def test_connections_that_look_busy_but_prove_nothing_make_room():
+    rig = Rig(max_connections=8)
+    friend = rig.session()
+    pairing = rig.line()
+    rig.server.setup_desk.receive(pairing.connection, M1, paired=False, failed_attempts=0, now=rig.now)
+    strangers = [rig.line() for _ in range(6)]
+    rig.now += UNPROVEN_SECONDS
+    assert rig.line().closed
+    for line in strangers:
+        line.send(b"GET /")
+    rig.now += 1
+    for _ in range(7):
+        rig.line()
+    assert all(line.closed for line in strangers)
+    assert not friend.closed
+    assert not pairing.closed
 
 
 # The store takes its time, and requests go on meanwhile.

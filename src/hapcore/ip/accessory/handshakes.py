@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hapcore.codec.http import Request, write_response
 from hapcore.engine import Effect
+from hapcore.errors import RemoteProtocolError
 from hapcore.ip.accessory.events import IdentifyRequested, PairingAdded, SetupAttemptFailed
 from hapcore.ip.accessory.session import Security, Session
 from hapcore.pairing.pairings import PairingsStep, handle
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from hapcore.ip.accessory.server import Server
 
 __all__ = ["identify", "pair_setup", "pair_verify", "pairings"]
+
+#: Pair-setup messages on one connection: twenty wrong codes and then some. An M1 takes milliseconds to answer, and a
+#: few hundred of them fit into one segment.
+MAX_SETUP_MESSAGES = 64
 
 _JSON = "application/hap+json"
 _TLV8 = "application/pairing+tlv8"
@@ -35,6 +40,11 @@ def pair_setup(server: Server, session: Session, request: Request) -> None:
     """One message of pair-setup. What must survive is stored before the answer leaves."""
     if session.security is not Security.PLAIN or not request.has_length:
         server.send(session, _MALFORMED)
+        return
+    session.setups += 1
+    if session.setups > MAX_SETUP_MESSAGES:
+        error = RemoteProtocolError("an end of pair-setup", f"{session.setups} messages", "connect again")
+        server.fail(session, error)
         return
     stored = server.stored
     step = server.setup_desk.receive(

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from hapcore.codec.http import HttpError, Request, write_response
+from hapcore.codec.http import HttpError, Request, RequestReader, write_response
 from hapcore.crypto.frames import FrameError, FrameOpener, FrameSealer, SessionKeys
 from hapcore.discovery import Advertise, ServiceRecord, Unadvertise
 from hapcore.engine import CloseConnection, Command, CommandId, ConnectionId, Done, Effect, Engine, Output, SendBytes
@@ -35,6 +35,9 @@ __all__ = ["Server"]
 
 #: When all connections are in use, one that was silent this long makes room for a new one (HAP 8.1).
 IDLE_SECONDS = 60.0
+#: The same for connections that have not proved who they are, however busy they look: pair-verify takes less than a
+#: second, and the one that is pairing, while a person types the code, is spared.
+UNPROVEN_SECONDS = 10.0
 #: How much of a long response is sealed at a time: a few TCP segments, little memory.
 STREAM_PIECE = 16 * 1024
 
@@ -144,9 +147,10 @@ class Server(Engine):
         session = self._sessions.get(connection)
         if session is None:
             return
-        session.last_active = self._advance(now)
+        now = self._advance(now)
         fault: FrameError | None = None
         if session.opener is not None:
+            session.last_active = now
             try:
                 data = session.opener.feed(data)
             except FrameError as error:
@@ -323,9 +327,11 @@ class Server(Engine):
     def secure(self, session: Session, keys: SessionKeys, verified: VerifiedSession | None) -> None:
         """From the next byte on, in both directions, the connection is encrypted."""
         rest = session.reader.release()
+        session.reader = RequestReader()
         session.opener = FrameOpener(keys.write.reveal())
         session.sealer = FrameSealer(keys.read.reveal())
         session.security = Security.TRANSIENT if verified is None else Security.SECURED
+        session.last_active = self._now
         if verified is not None:
             controller = verified.controller
             session.caller = Caller(controller.identifier, controller.admin, Transport.IP, session.connection)
@@ -422,11 +428,18 @@ class Server(Engine):
     def _make_room(self, now: float) -> bool:
         if len(self._sessions) < self.config.max_connections:
             return True
-        # Silent connections that never proved who they are go first, then those silent for the longest time.
-        idle = [s for s in self._sessions.values() if not s.busy and now - s.last_active > IDLE_SECONDS]
+        # Connections that never proved who they are go first, then those silent for the longest time.
+        pairing = self.setup_desk.owner
+        idle = [
+            (session.opener is not None, session.last_active, session.connection)
+            for session in self._sessions.values()
+            if not session.busy
+            and session.connection != pairing
+            and now - session.last_active > (UNPROVEN_SECONDS if session.opener is None else IDLE_SECONDS)
+        ]
         if not idle:
             return False
-        self.close(min(idle, key=lambda s: (s.security is Security.SECURED, s.last_active)), None)
+        self.close(self._sessions[min(idle)[-1]], None)
         return True
 
     def _number(self, accessories: Database | Sequence[Accessory]) -> Database:
