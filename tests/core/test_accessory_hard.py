@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from tests.core.accessory_rig import TLV8, Draws, Rig
+from tests.core.accessory_rig import JSON, TLV8, Draws, Rig
 
 from hapcore.codec.http import write_request
 from hapcore.codec.http.request import MAX_REQUEST_BODY
 from hapcore.engine import CloseConnection, Forget, Persist, SendBytes
 from hapcore.errors import RemoteProtocolError
-from hapcore.ip.accessory import PeerMisbehaved, SetupAttemptFailed
+from hapcore.ids import HapStatus
+from hapcore.ip.accessory import (
+    AnswerRead,
+    AnswerWrite,
+    PeerMisbehaved,
+    ReadRequested,
+    SetupAttemptFailed,
+    WriteRequested,
+)
+from hapcore.ip.accessory.asking import MAX_LATE
 from hapcore.ip.accessory.handshakes import MAX_SETUP_MESSAGES
 from hapcore.ip.accessory.server import UNPROVEN_SECONDS
 from hapcore.ip.accessory.session import PLAIN_BODY
@@ -256,3 +267,75 @@ def test_a_removal_of_everybody_that_a_crash_cut_short_is_finished_at_the_next_s
     assert not again.server.paired
     assert again.server.record.status_flags == 1
     assert key not in again.state
+
+
+# The application takes its time, or makes mistakes.
+
+
+def asked_write(rig, line, value):
+    text = b'{"characteristics":[{"aid":1,"iid":17,"value":%d}]}' % value
+    line.send(write_request("PUT", "/characteristics", "h", JSON, text))
+    return rig.said(WriteRequested)[-1].request
+
+
+def test_what_was_written_counts_although_the_writer_has_hung_up():
+    rig = Rig()
+    rig.lamp.asked.setter(lambda value, caller: None)
+    writer, other = rig.session(), rig.session(seed="other")
+    assert other.put({"aid": 1, "iid": 17, "ev": True}).status == 204
+    request = asked_write(rig, writer, 9)
+    rig.server.receive_eof(writer.connection, rig.now)
+    assert rig.submit(AnswerWrite(request)) is False
+    assert rig.lamp.asked.value == 9
+    assert other.events() == [[{"aid": 1, "iid": 17, "value": 9}]]
+    assert rig.submit(AnswerWrite(request)) is False
+
+
+def test_what_was_written_late_counts_and_is_news_for_the_writer_too():
+    rig = Rig(answer_deadline=2.0)
+    rig.lamp.asked.setter(lambda value, caller: None)
+    line = rig.session()
+    assert line.put({"aid": 1, "iid": 17, "ev": True}).status == 204
+    request = asked_write(rig, line, 9)
+    rig.pass_time(2)
+    assert b"-70408" in line.take().body
+    assert rig.submit(AnswerWrite(request)) is False
+    assert line.events() == [[{"aid": 1, "iid": 17, "value": 9}]]
+
+
+def test_what_was_refused_late_stays_refused():
+    rig = Rig(answer_deadline=2.0)
+    rig.lamp.asked.setter(lambda value, caller: None)
+    line = rig.session()
+    request = asked_write(rig, line, 9)
+    rig.pass_time(2)
+    assert rig.submit(AnswerWrite(request, {rig.lamp.asked.id: HapStatus.BUSY})) is False
+    assert rig.lamp.asked.value == 0
+
+
+def test_handlers_that_never_answer_cost_little():
+    rig = Rig(answer_deadline=2.0)
+    rig.lamp.asked.setter(lambda value, caller: None)
+    line = rig.session()
+    requests = []
+    for value in range(MAX_LATE + 1):
+        requests.append(asked_write(rig, line, value % 200 + 1))
+        rig.pass_time(2)
+    assert rig.submit(AnswerWrite(requests[0])) is False
+    assert rig.lamp.asked.value == 0, "the oldest is forgotten"
+    rig.submit(AnswerWrite(requests[1]))
+    assert rig.lamp.asked.value == 2
+
+
+def repr_of(value):
+    return type(value).__name__
+
+
+@pytest.mark.parametrize("value", [10**5000, -(10**5000), float("nan"), "9", b"9", object(), [9], 1e300], ids=repr_of)
+def test_a_getter_that_returns_nonsense_fails_alone(value):
+    rig = Rig()
+    rig.lamp.asked.getter(lambda caller: None)
+    line = rig.session()
+    line.send(b"GET /characteristics?id=1.10,1.17 H\n\n")
+    rig.submit(AnswerRead(rig.said(ReadRequested)[-1].request, {rig.lamp.asked.id: value}))
+    assert json.loads(line.take().body)["characteristics"][1] == {"aid": 1, "iid": 17, "status": -70402}

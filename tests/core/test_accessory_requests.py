@@ -358,8 +358,6 @@ def test_a_write_the_application_sits_on_times_out():
     assert not line.messages
     rig.pass_time(2.0)
     assert statuses(line.take()) == {"1.17": -70408}
-    (question,) = rig.said(WriteRequested)
-    assert rig.submit(AnswerWrite(question.request)) is False
     assert rig.lamp.asked.value == 0
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests.core.accessory_rig import CODE, Rig
 from tests.laws.source import CORE, files
 
+from hapcore.ip import accessory
 from hapcore.ip.controller import CharacteristicWrite, FinishPairSetup, VerifyPairing, Write
 from hapcore.setup_code import SetupCode
 from hapcore.state import PairedAccessory
@@ -29,6 +30,7 @@ def test_a_whole_session_shows_nothing() -> None:
     texts += [repr(vars(rig.server.stored)), repr(rig.server.setup_desk.__dict__), repr(rig.server.stored.setup)]
     texts += [repr(FinishPairSetup(CODE)), repr(VerifyPairing(pairing)), repr(PairedAccessory("lamp", pairing))]
     texts.append(repr(Write([CharacteristicWrite((1, 1), True, auth_data=b"\xaa\xbb\xcc\xdd")])))
+    texts.append(repr(accessory.CharacteristicWrite(rig.lamp.on.id, True, auth_data=b"\xaa\xbb\xcc\xdd")))
     everything = "\n".join(texts)
     secrets = [draw for draw in rig.entropy.secrets if len(draw) >= 16]
     secrets += [pairing.controller_ltsk.reveal(), rig.server.stored.identity.ltsk.reveal(), b"\xaa\xbb\xcc\xdd"]

@@ -19,6 +19,8 @@ _SINGLE_EPSILON = 2.0**-23
 def check_whole(meta: Metadata, number: int) -> int:
     """Check a whole number against format, range, step and valid values."""
     if not meta.low <= number <= meta.high:
+        if number.bit_length() > 64:  # the text of a very long number is an error of its own
+            raise ValueRefused("the number does not fit 64 bits")
         raise ValueRefused(f"{number} is not within {meta.low} to {meta.high}")
     if meta.step and (number - (meta.min or 0)) % meta.step:
         raise ValueRefused(f"{number} is not on the grid of steps of {meta.step} from {meta.min or 0}")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["AskedRead", "AskedWrite", "Desk"]
 
 _NOBODY: frozenset[ConnectionId] = frozenset()
+#: Writes whose controller waits no more, but whose end still counts. The oldest go first: handlers may hang for ever.
+MAX_LATE = 256
 
 
 class AskedRead:
@@ -34,16 +36,21 @@ class AskedRead:
 
 
 class AskedWrite:
-    """A request that waits for the fate of its writes."""
+    """A request that waits for the fate of its writes; `late` takes an answer that the controller does not get."""
 
-    __slots__ = ("answered", "deadline", "session", "writes")
+    __slots__ = ("answered", "deadline", "late", "session", "writes")
 
     def __init__(
-        self, session: Session, writes: tuple[CharacteristicWrite, ...], answered: Callable[[AnswerWrite], None]
+        self,
+        session: Session,
+        writes: tuple[CharacteristicWrite, ...],
+        answered: Callable[[AnswerWrite], None],
+        late: Callable[[AnswerWrite], None],
     ) -> None:
         self.session = session
         self.writes = writes
         self.answered = answered
+        self.late = late
         self.deadline = 0.0
 
 
@@ -54,6 +61,7 @@ class Desk:
         self._server = server
         self._patience = patience
         self._asked: dict[RequestId, AskedRead | AskedWrite] = {}
+        self._late: dict[RequestId, AskedWrite] = {}
         self._count = 0
 
     def ask(self, asked: AskedRead | AskedWrite) -> None:
@@ -70,7 +78,10 @@ class Desk:
             self._server.emit(ReadRequested(request, caller, asked.ids))
 
     def answer(self, answer: AnswerRead | AnswerWrite) -> bool:
-        """Go on with a request; False when nobody waits for this answer (any more)."""
+        """Go on with a request; False when nobody waits for this answer (any more).
+
+        What was written late, or for a controller that has gone, was written all the same: the values are stored.
+        """
         asked = self._asked.get(answer.request)
         if isinstance(asked, AskedWrite) and isinstance(answer, AnswerWrite):
             del self._asked[answer.request]
@@ -80,6 +91,8 @@ class Desk:
             del self._asked[answer.request]
             asked.answered(answer)
             return True
+        if isinstance(answer, AnswerWrite) and (written := self._late.pop(answer.request, None)) is not None:
+            written.late(answer)
         return False
 
     def next_deadline(self) -> float | None:
@@ -97,14 +110,23 @@ class Desk:
             del self._asked[request]
             late = HapStatus.TIMED_OUT
             if isinstance(asked, AskedWrite):
+                self._keep(request, asked)
                 asked.answered(AnswerWrite(request, {write.id: late for write in asked.writes}))
             else:
                 asked.answered(AnswerRead(request, dict.fromkeys(asked.ids, late)))
 
     def forget(self, session: Session) -> None:
-        """The connection is gone; late answers find nobody."""
-        for request in [r for r, asked in self._asked.items() if asked.session is session]:
-            del self._asked[request]
+        """The connection is gone; answers find nobody."""
+        if session.busy:
+            for request in [r for r, asked in self._asked.items() if asked.session is session]:
+                asked = self._asked.pop(request)
+                if isinstance(asked, AskedWrite):
+                    self._keep(request, asked)
+
+    def _keep(self, request: RequestId, asked: AskedWrite) -> None:
+        if len(self._late) >= MAX_LATE:
+            del self._late[next(iter(self._late))]
+        self._late[request] = asked
 
     def writers_of(self, number: CharacteristicId, value: Value) -> frozenset[ConnectionId]:
         """The connections that are just writing this very value, so that they are not told what they said."""

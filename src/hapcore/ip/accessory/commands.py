@@ -37,7 +37,8 @@ class AnswerWrite(Command[bool]):
     """The application's answer to a `WriteRequested`.
 
     A characteristic missing in `statuses` succeeded. `values` holds what the characteristic reads after the write where
-    that is not the value written (write-response). The result is False when the answer came too late.
+    that is not the value written (write-response). The result is False when the answer came too late for the
+    controller; what succeeded counts all the same.
     """
 
     request: RequestId

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import field, frozen
 
 from hapcore.engine import ConnectionId, Event
 from hapcore.errors import HapError
@@ -25,6 +25,10 @@ __all__ = [
 ]
 
 
+def _hidden(data: bytes | None) -> str:
+    return "None" if data is None else f"<{len(data)} bytes>"
+
+
 @frozen
 class CharacteristicWrite:
     """One checked and converted value out of a write request (HAP 8.8).
@@ -35,7 +39,7 @@ class CharacteristicWrite:
 
     id: CharacteristicId
     value: Value
-    auth_data: bytes | None = None
+    auth_data: bytes | None = field(default=None, repr=_hidden)
     remote: bool = False
     timed: bool = False
     response: bool = False

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hapcore.codec.http import Request, write_response, write_response_head
+from hapcore.engine import ConnectionId
 from hapcore.ids import Caller, CharacteristicId, HapStatus, Value
 from hapcore.ip.accessory.asking import AskedRead, AskedWrite
 from hapcore.ip.accessory.commands import AnswerRead, AnswerWrite
@@ -191,10 +192,10 @@ class Writing:
                 settled.append(accepted)
         if settled:
             for accepted in settled:
-                self._store(accepted.id, accepted.value)
+                self._store(accepted.id, accepted.value, self._knowing)
             self.server.emit(CharacteristicsWritten(self.caller, tuple(settled)))
         if asked:
-            self.server.ask(AskedWrite(self.session, tuple(asked), self._answered))
+            self.server.ask(AskedWrite(self.session, tuple(asked), self._answered, self._late))
         else:
             self.server.send(self.session, self._answer({}))
 
@@ -228,12 +229,26 @@ class Writing:
         if changed:
             self.server.emit(SubscriptionChanged(self.caller, characteristic.id, enabled))
 
-    def _store(self, number: CharacteristicId, value: Value) -> None:
+    @property
+    def _knowing(self) -> frozenset[ConnectionId]:
+        """Who need not be told what was written."""
+        return frozenset((self.session.connection,))
+
+    def _store(self, number: CharacteristicId, value: Value, knowing: frozenset[ConnectionId]) -> None:
         characteristic = self.server.database.find(number.aid, number.iid)
         if characteristic is not None:
-            self.server.changed(characteristic, value, frozenset((self.session.connection,)))
+            self.server.changed(characteristic, value, knowing)
 
     def _answered(self, answer: AnswerWrite) -> None:
+        given = self._settle(answer, self._knowing)
+        self.server.reply(self.session, self._answer(given))
+
+    def _late(self, answer: AnswerWrite) -> None:
+        # The writer was told that it took too long: that it was done after all is news for everybody.
+        self._settle(answer, frozenset())
+
+    def _settle(self, answer: AnswerWrite, knowing: frozenset[ConnectionId]) -> dict[CharacteristicId, Value]:
+        """Store what was written; what was given to be read back instead of it."""
         given: dict[CharacteristicId, Value] = {}
         for index, accepted in self.accepted.items():
             characteristic = self.found[index]
@@ -246,8 +261,8 @@ class Writing:
             if accepted.id in answer.values:
                 given[accepted.id] = answer.values[accepted.id]
             else:
-                self._store(accepted.id, accepted.value)
-        self.server.reply(self.session, self._answer(given))
+                self._store(accepted.id, accepted.value, knowing)
+        return given
 
     def _answer(self, given: dict[CharacteristicId, Value]) -> bytes:
         if not any(self.statuses) and not any(entry.response for entry in self.body.entries):
