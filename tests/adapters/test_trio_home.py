@@ -483,9 +483,12 @@ async def test_cancelled_pairing_is_on_both_sides_or_on_neither(everything: bool
                 outcomes.append(house.server.paired)
                 assert (home.aliases == ("lamp",)) == house.server.paired
 
-    for steps in range(0, 60, 2):
+    # How many checkpoints a pairing takes depends on the disk: go on until some were too late to cancel anything.
+    steps = 0
+    while outcomes.count(True) < 3:
         await cancelled_after(steps)
-    assert set(outcomes) == {False, True}
+        steps += 2 + steps // 8
+    assert outcomes.count(False) > 10
 
 
 # --- the end, and trouble ---------------------------------------------------------------------------------------------
