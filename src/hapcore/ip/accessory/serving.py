@@ -90,8 +90,13 @@ class Serving(ABC, Generic[F]):
                 for feed in self._feeds:
                     feed.put(event)
             consultation = consult(event, self.database, self._post, self._complain)
-            if consultation is not None and (awaited := consultation.advance()) is not None:
-                self._wait(consultation, awaited)
+            if consultation is not None:
+                self._consult(consultation)
+
+    def _consult(self, consultation: Consultation) -> None:
+        """Begin to ask the handlers."""
+        if (awaited := consultation.advance()) is not None:
+            self._wait(consultation, awaited)
 
     @abstractmethod
     def _post(self, command: Command[object]) -> object:
