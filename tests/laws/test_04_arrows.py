@@ -17,7 +17,7 @@ LAYERS = [
 ]
 #: What belongs to one world by nature is written there, once: mDNS in asyncio, carried by the bridge; the file store,
 #: which blocks and is run in a thread.
-SHARED = {("hap_trio.mdns", "hap_asyncio.mdns")}
+SHARED = {("hap_trio.mdns", "hap_asyncio.mdns"), ("hap_sync.mdns", "hap_asyncio.mdns")}
 EVERYBODYS = "hap_sync.store"
 STRANGERS = [("hapcore.ip", "hapcore.ble"), ("hapcore.ip.accessory", "hapcore.ip.controller")]
 

@@ -1,0 +1,194 @@
+"""The accessory's side: an engine, a listener, the application's handlers, an announcement."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import time
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar, Unpack
+
+from hapcore.discovery import Advertise
+from hapcore.engine import Command, Event
+from hapcore.ids import CharacteristicId
+from hapcore.ip import accessory as hap
+from hapcore.ip.accessory.handlers import Consultation
+from hapcore.ip.accessory.serving import Serving
+from hapcore.ip.accessory.settings import Served, make_server
+from hapcore.ip.accessory.settings import Settings as CoreSettings
+from hapcore.state import STATE
+
+from .entropy import system_entropy
+from .feed import Feed
+from .loop import Loop, thread_loop
+from .mdns import Mdns, open_mdns
+from .pump import Pump, Store
+from .store import FileStore, MemoryStore
+from .stream import Listener
+from .wire import Transport
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+__all__ = ["AccessoryServer", "Settings", "open_server", "serve"]
+
+R = TypeVar("R")
+_log = logging.getLogger("hap_sync")
+
+
+class Settings(CoreSettings, total=False):
+    """How to serve: those of `hapcore.ip.accessory.settings`, and
+
+    - `mdns`: False announces nothing, an open `Mdns` is shared; one of its own, on the interface of `address`.
+    """
+
+    mdns: bool | Mdns
+
+
+class AccessoryServer(Serving[Feed[Event]]):
+    """An accessory, from `open_server()`. It serves while `run()`, or any other call of this thread that waits, runs.
+
+    Between those calls nothing moves: requests wait in the sockets, and timers come late.
+    """
+
+    def __init__(
+        self,
+        engine: hap.Server,
+        loop: Loop,
+        store: Store,
+        listener: Listener,
+        mdns: Mdns | None,
+        addresses: Sequence[str],
+    ) -> None:
+        super().__init__(engine, partial(Feed[Event], loop))
+        self._loop = loop
+        self._mdns = mdns
+        self._addresses = addresses
+        self._announcing: set[Future[str]] = set()
+        self._stopped = False
+        self._pump = Pump(engine, loop, self._report, store)
+        self.host = listener.host
+        self.port = listener.port
+        self._begin()
+        self._pump.drain()
+        listener.start(self.attach)
+
+    def run(self, timeout: float | None = None) -> None:
+        """Serve for `timeout` seconds (None: without end), until `stop()` or Ctrl-C (`KeyboardInterrupt`)."""
+        self._loop.wait(lambda: self._stopped, timeout)
+
+    def step(self, timeout: float = 0.0) -> None:
+        """Wait at most `timeout` seconds for something to happen, and see to it: one round of a loop of your own."""
+        self._loop.step(timeout)
+
+    def events(self, timeout: float | None = None) -> Feed[Event]:
+        """What happens from now on, the events of `hapcore.ip.accessory`; iterating serves meanwhile.
+
+        A reader 1000 events behind loses the oldest, and `lost` counts them. The iteration ends with the server, and
+        after `timeout` seconds if given.
+        """
+        feed = Feed[Event](self._loop, timeout=timeout)
+        self._feeds.add(feed)
+        return feed
+
+    def do(self, command: Command[R]) -> R:
+        """Submit a command of `hapcore.ip.accessory`, such as `UpdateValues`, and wait for its result."""
+        return self._pump.do(command)
+
+    def call_soon(self, function: Callable[[], object]) -> None:
+        """Have the thread that serves call `function`: the way to set a value, or to `stop()`, from another thread.
+
+        The one call that may come from any thread. An error in `function` is logged. Raises `LocalProtocolError` once
+        everything is closed.
+        """
+        self._loop.call_soon(function)
+
+    def attach(self, transport: Transport) -> None:
+        """Serve a controller on a socket, or any object with `recv` and `sendall`; the server owns and closes it."""
+        engine = self._engine
+        with self._loop:
+            number = engine.connection_opened(time.monotonic())
+            take, end = partial(engine.receive_data, number), partial(engine.receive_eof, number)
+            self._pump.adopt(transport, number, take, end)
+
+    def stop(self) -> None:
+        """Close all connections, and have `run()` return; `open_server()` does it at the end of its block."""
+        super().stop()
+        self._stopped = True
+
+    def close(self) -> None:
+        """Stop, and let go of the sockets; `open_server()` does it."""
+        self.stop()
+        self._pump.close()
+        for future in tuple(self._announcing):
+            future.cancel()
+
+    def _post(self, command: Command[object]) -> None:
+        self._pump.post(command)
+
+    def _advertise(self, event: Advertise) -> None:
+        if self._mdns is not None:
+            future = self._mdns.start_advertising(event.record, self.port, self._addresses)
+            self._announcing.add(future)
+            future.add_done_callback(partial(self._announced, event.record.name))
+
+    def _announced(self, name: str, future: Future[str]) -> None:
+        """In the thread of the mDNS. The accessory is there all the same, for those who know where."""
+        self._announcing.discard(future)
+        if not future.cancelled() and (error := future.exception()) is not None:
+            _log.error("could not announce %s: %s", name, error)
+
+    def _consult(self, consultation: Consultation) -> None:
+        # Not from within the pump: a handler may take long, and use a client of this very thread.
+        self._loop.later(partial(super()._consult, consultation))
+
+    def _wait(self, consultation: Consultation, awaited: Awaitable[object]) -> None:
+        following: Awaitable[object] | None = awaited
+        while following is not None:
+            close: Callable[[], object] = getattr(following, "close", lambda: None)
+            close()  # a coroutine that is never awaited would warn
+            following = consultation.raised(TypeError("it returned an awaitable; hap_sync takes ordinary functions"))
+
+    def _complain(self, one: CharacteristicId, error: Exception) -> None:
+        _log.error("the handler of characteristic %s failed", one, exc_info=error)
+
+
+@contextmanager
+def open_server(what: Served, **settings: Unpack[Settings]) -> Generator[AccessoryServer, None, None]:
+    """An accessory for the length of a block, see `Settings`; it serves while `run()` or another call waits.
+
+    Raises `StateError` for a state file that cannot be read (it is left alone), `LocalProtocolError` for an accessory
+    that HAP does not allow, `OSError` when the port is taken. Leaving the block withdraws the announcement and closes
+    all connections.
+    """
+    state, address, mdns = settings.get("state"), settings.get("address"), settings.get("mdns", True)
+    store = MemoryStore() if state is None else FileStore(state, STATE)
+    # Who listens on one address only must not be announced with others.
+    addresses = [] if address is None or ipaddress.ip_address(address).is_unspecified else [address]
+    with ExitStack() as stack:
+        stack.enter_context(closing(store))
+        engine = make_server(what, settings, store.load(), system_entropy)
+        loop = stack.enter_context(thread_loop())
+        listener = stack.enter_context(closing(Listener(loop, address, settings.get("port", 0))))
+        if mdns is True:
+            mdns = stack.enter_context(open_mdns(addresses or None))
+        if mdns:
+            stack.callback(mdns.withdraw, engine.device_id)
+        server = AccessoryServer(engine, loop, store, listener, mdns or None, addresses)
+        stack.callback(server.close)
+        yield server
+
+
+def serve(
+    what: Served, *, started: Callable[[AccessoryServer], object] | None = None, **settings: Unpack[Settings]
+) -> None:
+    """Serve until Ctrl-C (a `KeyboardInterrupt`, after everything is closed), or until the server is told to `stop()`.
+
+    `started` is called with the server once it listens.
+    """
+    with open_server(what, **settings) as server:
+        if started is not None:
+            started(server)
+        server.run()
