@@ -170,6 +170,7 @@ class Rig:
         seed: str = "rig",
         cut: Callable[[bytes], Iterable[bytes]] | None = None,
         accessories: list[Accessory] | None = None,
+        store_works: bool = True,
         **config: object,
     ) -> None:
         self.lamp = Lamp()
@@ -179,7 +180,7 @@ class Rig:
         self.cut = cut or (lambda data: [data])
         self.outputs: list[Output] = []
         self.lines: dict[int, Line] = {}
-        self.store_works = True
+        self.store_works = store_works
         #: Called with each event; answers what the engine asks.
         self.application: Callable[[Event], object] = lambda event: None
         settings = {"name": "Test lamp", "category": 5, "setup_code": CODE, **config}
@@ -255,7 +256,6 @@ class Rig:
         paired = PairedController(identity.identifier.encode(), pairing.controller_ltpk, admin)
         stored.pairings[paired.identifier] = paired
         effect = stored.store_pairing(paired)
-        assert isinstance(effect, Persist)
         self.state[effect.key] = effect.value
         return pairing
 

@@ -10,7 +10,7 @@ from tests.core.accessory_rig import JSON, TLV8, Draws, Rig
 from hapcore.codec.http import write_request
 from hapcore.codec.http.request import MAX_REQUEST_BODY
 from hapcore.engine import CloseConnection, Forget, Persist, SendBytes
-from hapcore.errors import RemoteProtocolError
+from hapcore.errors import RemoteProtocolError, StateError
 from hapcore.ids import HapStatus
 from hapcore.ip.accessory import (
     AnswerRead,
@@ -339,3 +339,27 @@ def test_a_getter_that_returns_nonsense_fails_alone(value):
     line.send(b"GET /characteristics?id=1.10,1.17 H\n\n")
     rig.submit(AnswerRead(rig.said(ReadRequested)[-1].request, {rig.lamp.asked.id: value}))
     assert json.loads(line.take().body)["characteristics"][1] == {"aid": 1, "iid": 17, "status": -70402}
+
+
+def test_a_pairing_is_not_acknowledged_before_the_identity_it_was_made_with_is_stored():
+    rig = Rig(store_works=False)
+    assert not rig.state
+    line = rig.line()
+    setup = PairSetupController(Draws("phone"))
+    setup.receive_m2(line.ask("POST", "/pair-setup", setup.m1(), TLV8).body)
+    m5 = setup.m5(line.ask("POST", "/pair-setup", setup.m3("031-45-154"), TLV8).body)
+    assert line.ask("POST", "/pair-setup", m5, TLV8).status == 500
+    rig.store_works = True
+    pairing = rig.line().pair()
+    assert {key.partition("/")[0] for key in rig.state} == {"identity", "setup", "database", "ids", "pairing"}
+    again = Rig(rig.state, seed="other draws")
+    assert again.line().verify(pairing).get("1.10").status == 200
+    assert again.server.config_number == rig.server.config_number
+
+
+def test_pairings_without_identity_are_no_state():
+    rig = Rig()
+    rig.line().pair()
+    del rig.state["identity"]
+    with pytest.raises(StateError, match="no identity"):
+        Rig(rig.state)

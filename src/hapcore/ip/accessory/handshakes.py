@@ -8,11 +8,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from hapcore.codec.http import Request, write_response
-from hapcore.engine import Effect
 from hapcore.errors import RemoteProtocolError
 from hapcore.ip.accessory.events import IdentifyRequested, PairingAdded, SetupAttemptFailed
 from hapcore.ip.accessory.session import Security, Session
+from hapcore.ip.accessory.stored import Change
 from hapcore.pairing.pairings import PairingsStep, handle
 from hapcore.pairing.setup import MAX_TRIES, Step
 
@@ -54,7 +56,7 @@ def pair_setup(server: Server, session: Session, request: Request) -> None:
         failed_attempts=stored.attempts,
         now=server.now,
     )
-    effects: list[Effect] = []
+    effects: list[Change] = []
     # The count moves before it is stored: attempts on other connections meanwhile go on from the new one.
     if step.failed_attempt:
         stored.attempts += 1
@@ -63,7 +65,8 @@ def pair_setup(server: Server, session: Session, request: Request) -> None:
         stored.attempts = 0
         effects.append(stored.store_attempts(0))
     if step.pairing is not None:
-        effects.append(stored.store_pairing(step.pairing))
+        # A pairing is worth nothing without the identity it was made with.
+        effects += [*map(evolve, stored.unsaved.values()), stored.store_pairing(step.pairing)]
         stored.pairing_underway = True
     if not effects:
         _setup_done(server, session, step, 0)
@@ -131,7 +134,7 @@ def pairings(server: Server, session: Session, request: Request) -> None:
         server.reply(session, _MALFORMED)
         return
     step = handle(request.body, caller=caller, table=table, max_peers=server.config.max_pairings)
-    effects = [stored.store_pairing(pairing) for pairing in step.store]
+    effects: list[Change] = [stored.store_pairing(pairing) for pairing in step.store]
     effects += [stored.forget_pairing(identifier) for identifier in step.remove]
     if not effects:
         _answer(server, session, step.reply)

@@ -10,7 +10,7 @@ from functools import partial
 from hapcore.codec.http import HttpError, Request, RequestReader, write_response
 from hapcore.crypto.frames import FrameError, FrameOpener, FrameSealer, SessionKeys
 from hapcore.discovery import Advertise, ServiceRecord, Unadvertise
-from hapcore.engine import CloseConnection, Command, CommandId, ConnectionId, Done, Effect, Engine, Output, SendBytes
+from hapcore.engine import CloseConnection, Command, CommandId, ConnectionId, Done, Engine, Output, SendBytes
 from hapcore.entropy import Entropy
 from hapcore.errors import DesynchronisedError, HapError, LocalProtocolError, RemoteProtocolError
 from hapcore.ids import Caller, CharacteristicId, Transport, Value
@@ -21,7 +21,7 @@ from hapcore.ip.accessory.events import PairingRemoved, PeerMisbehaved, SessionC
 from hapcore.ip.accessory.notifier import Notifier
 from hapcore.ip.accessory.routes import CHARACTERISTICS, ROUTES, Access
 from hapcore.ip.accessory.session import Security, Session
-from hapcore.ip.accessory.stored import Stored
+from hapcore.ip.accessory.stored import Change, Stored
 from hapcore.model.accessory import Accessory
 from hapcore.model.characteristic import AnyCharacteristic
 from hapcore.model.database import Database
@@ -76,8 +76,7 @@ class Server(Engine):
         self._desk = Desk(self, config.answer_deadline)
         self.setup_desk = SetupDesk(self._stored.identity, self._stored.setup, entropy)
         self._stopped = False
-        for change in (*self._stored.changes, *self._stored.adopt(self.database, self._fingerprint())):
-            self._emit(change)
+        self._keep([*self._stored.changes, *self._stored.adopt(self.database, self._fingerprint())])
         self.advertise()
 
     # What the application may look at.
@@ -316,13 +315,21 @@ class Server(Engine):
         """Hand a request to the application."""
         self._desk.ask(asked)
 
-    def store(self, effects: Iterable[Effect], done: Callable[[], None], failed: Callable[[], None]) -> None:
+    def store(self, effects: Iterable[Change], done: Callable[[], None], failed: Callable[[], None]) -> None:
         """Have the store carry out `effects` one after the other; `done` runs when all are safe, else `failed`."""
-        remaining = list(effects)
-        if not remaining:
-            done()
-            return
-        self._emit_confirmed(remaining[0], partial(self.store, remaining[1:], done, failed), failed)
+        remaining = deque(effects)
+
+        def go_on() -> None:
+            if remaining:
+                self._emit_confirmed(remaining[0], stored, failed)
+            else:
+                done()
+
+        def stored() -> None:
+            self._stored.saved(remaining.popleft())
+            go_on()
+
+        go_on()
 
     def secure(self, session: Session, keys: SessionKeys, verified: VerifiedSession | None) -> None:
         """From the next byte on, in both directions, the connection is encrypted."""
@@ -442,6 +449,12 @@ class Server(Engine):
         self.close(self._sessions[min(idle)[-1]], None)
         return True
 
+    def _keep(self, changes: Iterable[Change]) -> None:
+        """Have stored what nobody waits for. What fails is tried again before a pairing that depends on it."""
+        for change in changes:
+            self._stored.unsaved[change.key] = change
+            self._emit_confirmed(change, partial(self._stored.saved, change), lambda: None)
+
     def _number(self, accessories: Database | Sequence[Accessory]) -> Database:
         if isinstance(accessories, Database):
             return accessories
@@ -480,8 +493,8 @@ class Server(Engine):
                 found = self.database.find(*number)
                 if found is not None and found.notifies:
                     self._notifier.subscribe(session, found)
-        changes = self._stored.adopt(self.database, self._fingerprint())
-        self.store(changes, self.advertise, self.advertise)
+        self._keep(self._stored.adopt(self.database, self._fingerprint()))
+        self.advertise()
 
     def _shutdown(self) -> None:
         self._stopped = True

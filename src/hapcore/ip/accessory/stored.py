@@ -15,14 +15,14 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 
 from attrs import frozen
 
 from hapcore.codec.json import write
 from hapcore.crypto.secret import Secret
 from hapcore.crypto.srp import SrpVerifier
-from hapcore.engine import Effect, Forget, Persist
+from hapcore.engine import Forget, Persist
 from hapcore.entropy import Entropy
 from hapcore.errors import HapError, StateError
 from hapcore.ip.accessory.config import Config
@@ -31,9 +31,10 @@ from hapcore.pairing.records import Identity, PairedController, new_identity
 from hapcore.pairing.setup import CodeVerifier
 from hapcore.setup_code import SetupCode, new_setup_code, new_setup_id
 
-__all__ = ["Setup", "Stored"]
+__all__ = ["Change", "Setup", "Stored"]
 
 T = TypeVar("T")
+Change: TypeAlias = Persist | Forget
 
 _PAIRING = "pairing/"
 #: c# runs from 1 to 65535 and then starts again at 1 (HAP 11.2).
@@ -80,7 +81,11 @@ class Stored:
     """The state of a server, read from the store's table; `changes` are the effects that bring the store up to date."""
 
     def __init__(self, state: Mapping[str, bytes], config: Config, entropy: Entropy) -> None:
-        self.changes: list[Effect] = []
+        self.changes: list[Change] = []
+        #: What is on its way into the store or did not get there, by key.
+        self.unsaved: dict[str, Change] = {}
+        if "identity" not in state and any(key.startswith(_PAIRING) for key in state):
+            raise StateError("there are pairings but no identity; restore it from a backup, or reset the accessory")
         self._entropy = entropy
         self.identity: Identity = self._load(state, "identity", Identity.from_json) or self._new_identity()
         self.setup = self._choose_setup(self._load(state, "setup", Setup.decode), config)
@@ -135,9 +140,14 @@ class Stored:
         """Instance ids by key, as the last database left them."""
         return self._ids
 
-    def adopt(self, database: Database, fingerprint: str) -> list[Effect]:
+    def saved(self, change: Change) -> None:
+        """A change is safe in the store."""
+        if self.unsaved.get(change.key) == change:
+            del self.unsaved[change.key]
+
+    def adopt(self, database: Database, fingerprint: str) -> list[Change]:
         """Take over a database: c# rises if, and only if, it is another one than before."""
-        changes: list[Effect] = []
+        changes: list[Change] = []
         if fingerprint != self._fingerprint:
             self.config_number = self.config_number % _MAX_CONFIG_NUMBER + 1
             self._fingerprint = fingerprint
@@ -148,17 +158,17 @@ class Stored:
             changes.append(Persist("ids", write(self._ids)))
         return changes
 
-    def store_attempts(self, count: int) -> Effect:
+    def store_attempts(self, count: int) -> Change:
         """The effect that keeps the number of failed attempts."""
         return Persist("attempts", b"%d" % count) if count else Forget("attempts")
 
     @staticmethod
-    def store_pairing(pairing: PairedController) -> Effect:
+    def store_pairing(pairing: PairedController) -> Persist:
         """The effect that keeps a pairing."""
         return Persist(_PAIRING + pairing.identifier.hex(), pairing.encode())
 
     @staticmethod
-    def forget_pairing(identifier: bytes) -> Effect:
+    def forget_pairing(identifier: bytes) -> Forget:
         """The effect that forgets a pairing."""
         return Forget(_PAIRING + identifier.hex())
 
