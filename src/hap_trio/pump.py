@@ -13,6 +13,7 @@ from hap_sync.store import FileStore, MemoryStore
 from hapcore import engine as hap
 from hapcore.ip.accessory import Server
 from hapcore.ip.controller import Connection
+from hapcore.ip.drive import Drive
 
 from .wire import End, Take, Wire
 
@@ -32,7 +33,7 @@ STALL_LIMIT = 60.0
 FLUSH_LIMIT = 5.0
 
 
-class Pump:
+class Pump(Drive[Wire]):
     """Runs one engine in `nursery`. After every input given to the engine, `drain()` must be called.
 
     Everything but storing is carried out at once, in the task that drains. Storing takes a thread, and the engine is
@@ -42,47 +43,15 @@ class Pump:
     def __init__(
         self, engine: Server | Connection, nursery: trio.Nursery, report: Callable[[hap.Output], None], store: Store
     ) -> None:
+        super().__init__(engine, report, store)
         self.engine = engine
         self._nursery = nursery
-        self._report = report
-        self._store = store
         #: Storing in memory needs no thread, and a virtual clock would run away while one works.
         self._instant = type(store) is MemoryStore
-        self._wires: dict[hap.ConnectionId, Wire] = {}
         self._waiting: dict[hap.CommandId, trio.Event] = {}
         self._replies: dict[hap.CommandId, hap.Done | hap.Failed] = {}
-        self._draining = False
         self._alarm = trio.CancelScope()
         nursery.start_soon(self._keep_time)
-
-    def drain(self) -> None:
-        """Carry out what the engine wants done. Harmless to call at any time."""
-        if self._draining:
-            return  # the loop below, further up the stack or waiting for the store, gets to it
-        self._draining = True
-        poll = self.engine.poll
-        while (output := poll()) is not None:
-            if isinstance(output, hap.SendBytes):
-                if (wire := self._wires.get(output.connection)) is not None:
-                    self._send(wire, output.data)
-            elif isinstance(output, (hap.Done, hap.Failed)):
-                if (answered := self._waiting.get(output.command)) is not None:
-                    self._replies[output.command] = output
-                    answered.set()
-            elif isinstance(output, hap.CloseConnection):
-                if (wire := self._wires.pop(output.connection, None)) is not None:
-                    self._end(wire)
-            elif isinstance(output, (hap.Persist, hap.Forget)):
-                if not self._instant:
-                    self._nursery.start_soon(self._keep_in_thread, output)
-                    return
-                self._keep(output)
-            else:
-                self._report(output)
-        self._draining = False
-        due = self.engine.next_timeout()
-        if due is not None and due < self._alarm.deadline:
-            self._alarm.deadline = due
 
     def post(self, command: hap.Command[object]) -> None:
         """Submit a command nobody waits for. Raises what the engine raises: the caller's own mistake."""
@@ -204,22 +173,30 @@ class Pump:
         else:
             self._start_writing(wire)
 
-    def _keep(self, effect: hap.Persist | hap.Forget) -> None:
-        if isinstance(effect, hap.Persist):
-            self._store.persist(effect.key, effect.value)
-        else:
-            self._store.forget(effect.key)
+    def _answer(self, reply: hap.Done | hap.Failed) -> None:
+        if (answered := self._waiting.get(reply.command)) is not None:
+            self._replies[reply.command] = reply
+            answered.set()
+
+    def _keep_later(self, effect: hap.Persist | hap.Forget) -> bool:
+        if not self._instant:
+            self._nursery.start_soon(self._keep_in_thread, effect)
+        return not self._instant
 
     async def _keep_in_thread(self, effect: hap.Persist | hap.Forget) -> None:
-        """Carry out a storing effect, cancelled or not, then go on draining."""
+        """Carry out a storing effect, cancelled or not."""
+        failure: Exception | None = None
         with trio.CancelScope(shield=True):
             try:
                 await trio.to_thread.run_sync(self._keep, effect)
-            except Exception as error:  # noqa: BLE001 - a store may fail in its own way; the engine knows what follows
+            except Exception as error:  # noqa: BLE001 - a store may fail in its own way
                 _log.error("could not store %s: %s", effect.key, error)
-                self.engine.effect_failed(effect, f"{type(error).__name__}: {error}", trio.current_time())
-        self._draining = False
-        self.drain()
+                failure = error
+        self._kept(effect, failure, trio.current_time())
+
+    def _wake_by(self, due: float) -> None:
+        if due < self._alarm.deadline:
+            self._alarm.deadline = due
 
     async def _keep_time(self) -> None:
         """Tell the engine when it is due."""
