@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+from typing import Self, TypeAlias
 
 from zeroconf import Error, RecordUpdate, RecordUpdateListener, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo
 
 from hapcore.discovery import SERVICE_TYPE, DiscoveredAccessory, Gone, parse_txt
 
-__all__ = ["Browser", "News", "cancel"]
+from .tasks import settle
+
+__all__ = ["Browser", "Browsing", "News", "cancel"]
 
 #: What a browser tells: an accessory found, or changed, or gone.
 News: TypeAlias = DiscoveredAccessory | Gone
@@ -23,7 +26,7 @@ _RESOLVE_TIME = 3000
 
 
 class Browser(RecordUpdateListener):
-    """Keeps a listener informed; from `Mdns.browse()`.
+    """Keeps a listener informed; from `Mdns.listen()`.
 
     zeroconf's own browser tells what comes, moves and goes. TXT records are heard beside it: it does not report one
     that is in its cache already, as after pairing and unpairing within a second.
@@ -112,6 +115,60 @@ class Browser(RecordUpdateListener):
     def _report_gone(self, accessory: DiscoveredAccessory) -> None:
         if all(other.device_id != accessory.device_id for other in self._found.values()):  # else only renamed
             self._listener(Gone(accessory.name, accessory.device_id))
+
+
+class Browsing(AsyncIterator[News]):
+    """News of accessories, the latest about each: found, changed or gone. From `Mdns.browse()`, for one reader.
+
+    Starts with the first step or with `async with`; ends with the block, with `aclose()`, or with the `Mdns` it is of.
+    """
+
+    def __init__(
+        self, listen: Callable[[Callable[[News], object]], Browser], ended: Callable[[Browsing], object]
+    ) -> None:
+        self._listen = listen
+        self._ended = ended
+        self._browser: Browser | None = None
+        self._closed = False
+        # One entry an accessory, so a slow reader costs no more memory than the accessories there are.
+        self._news: dict[str, News] = {}
+        self._awake = asyncio.Event()
+
+    async def aclose(self) -> None:
+        """Stop browsing. Closing twice is harmless."""
+        self._closed = True
+        self._ended(self)
+        self._awake.set()
+        browser, self._browser = self._browser, None
+        if browser is not None:
+            await settle(browser.close())
+
+    async def __aenter__(self) -> Self:
+        self._start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def __anext__(self) -> News:
+        """The next news."""
+        self._start()
+        while not self._news:
+            if self._closed:
+                raise StopAsyncIteration
+            self._awake.clear()
+            await self._awake.wait()
+        return self._news.pop(next(iter(self._news)))
+
+    def _start(self) -> None:
+        if self._browser is None and not self._closed:
+            self._browser = self._listen(self._hear)
+
+    def _hear(self, news: News) -> None:
+        self._news[news.device_id] = news
+        self._awake.set()
 
 
 async def cancel(*futures: asyncio.Future[None]) -> None:

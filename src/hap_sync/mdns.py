@@ -126,7 +126,7 @@ class Mdns:
         with self._loop.shielded():
             for browsing in list(self._browsings):
                 browsing.close()
-            self._thread.run(self._inner.close)
+            self._thread.run(self._inner.aclose)
 
 
 class Browsing(Feed[DiscoveredAccessory | Gone]):
@@ -141,7 +141,7 @@ class Browsing(Feed[DiscoveredAccessory | Gone]):
         self._ended = ended
 
         async def browse() -> Browser:
-            return inner.browse(lambda news: thread.report(lambda: self.put(news)))
+            return inner.listen(lambda news: thread.report(lambda: self.put(news)))
 
         self._browser = thread.run(browse)
 

@@ -56,7 +56,7 @@ class Mdns:
         with trio.CancelScope(shield=True):
             for browsing in list(self._browsings):
                 await browsing.aclose()
-            await self._bridge.run(self._inner.close)
+            await self._bridge.run(self._inner.aclose)
 
 
 class Browsing(AsyncIterator[DiscoveredAccessory | Gone]):
@@ -107,7 +107,7 @@ class Browsing(AsyncIterator[DiscoveredAccessory | Gone]):
 
     async def _start(self) -> None:
         async def browse() -> Browser:
-            return self._inner.browse(lambda news: self._bridge.report(self._hear, news))
+            return self._inner.listen(lambda news: self._bridge.report(self._hear, news))
 
         self._browser = await self._bridge.run(browse)
 

@@ -8,7 +8,7 @@ import pytest
 from tests.laws.source import ADAPTERS, SRC, files
 
 #: Where bytes may be given to a transport.
-WRITERS = {"hap_trio/stream.py", "hap_trio/pump.py", "hap_sync/wire.py"}
+WRITERS = {"hap_trio/stream.py", "hap_trio/pump.py", "hap_asyncio/wire.py", "hap_asyncio/pipe.py", "hap_sync/wire.py"}
 SENDING = {"send", "send_all", "sendall", "sendmsg", "write", "writelines", "send_nowait", "send_eof"}
 
 
@@ -29,5 +29,5 @@ def test_nobody_else_writes(path) -> None:
     if name == "hap_sync/loop.py":
         calls -= {"send"}  # a bell between two threads
     assert not calls or name in WRITERS, f"{name} calls {calls}"
-    if name in ("hap_trio/pump.py", "hap_sync/wire.py"):
+    if name in ("hap_trio/pump.py", "hap_asyncio/wire.py", "hap_asyncio/pipe.py", "hap_sync/wire.py"):
         assert calls, "the rule looks at nothing any more"

@@ -1,0 +1,177 @@
+"""The accessory's side: an engine, a listener, the application's handlers, an announcement."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn, TypeVar, Unpack
+
+from hap_sync.store import FileStore, MemoryStore
+from hapcore.discovery import Advertise
+from hapcore.engine import Command, Event
+from hapcore.errors import HapError
+from hapcore.ids import CharacteristicId
+from hapcore.ip import accessory as hap
+from hapcore.ip.accessory.handlers import Consultation
+from hapcore.ip.accessory.serving import Serving
+from hapcore.ip.accessory.settings import Served, make_server
+from hapcore.ip.accessory.settings import Settings as CoreSettings
+from hapcore.state import STATE
+
+from .entropy import system_entropy
+from .feed import Feed
+from .pipe import Pipe, Reader, Writer
+from .pump import Pump, Store
+from .stream import BACKLOG, listen
+from .tasks import settle
+from .wire import Link, Wire
+
+if TYPE_CHECKING:  # costs the import of zeroconf: only who announces pays
+    from .mdns import Mdns
+
+__all__ = ["AccessoryServer", "Settings", "open_server", "serve"]
+
+R = TypeVar("R")
+_log = logging.getLogger("hap_asyncio")
+
+
+class Settings(CoreSettings, total=False):
+    """How to serve: those of `hapcore.ip.accessory.settings`, and
+
+    - `mdns`: False announces nothing, an open `Mdns` is shared; one of its own, on the interface of `address`.
+    """
+
+    mdns: bool | Mdns
+
+
+class AccessoryServer(Serving[Feed[Event]]):
+    """A running accessory, from `open_server()`."""
+
+    def __init__(self, engine: hap.Server, store: Store, listener: socket.socket) -> None:
+        super().__init__(engine, Feed[Event])
+        self._announcements = Feed[Advertise](limit=1)  # only the latest counts
+        self._pump = Pump(engine, self._report, store)
+        self.host: str
+        self.port: int
+        self.host, self.port = listener.getsockname()[:2]
+        self._listener = listener
+        self._accepting: asyncio.Server | None = None
+        self._begin()
+        self._pump.drain()
+
+    async def do(self, command: Command[R]) -> R:
+        """Submit a command of `hapcore.ip.accessory`, such as `UpdateValues`, and wait for its result."""
+        return await self._pump.submit(command)
+
+    def attach(self, reader: Reader, writer: Writer) -> None:
+        """Serve a controller on any reader and writer; the server owns and closes them."""
+        self._carry(Pipe(reader, writer))
+
+    async def accept(self) -> None:
+        """Take connections from now on; `open_server()` does it."""
+        loop = asyncio.get_running_loop()
+        make = partial(Link, self._carry)
+        self._accepting = await loop.create_server(make, sock=self._listener, backlog=BACKLOG)
+
+    def keep_announced(self, mdns: Mdns, addresses: Sequence[str]) -> None:
+        """Announce the accessory until the end; `open_server()` does it."""
+        self._pump.tasks.start(self._announce(mdns, addresses))
+
+    async def aclose(self) -> None:
+        """Stop, and wait until everything is closed; `open_server()` does it at the end of its block."""
+        if self._accepting is not None:
+            self._accepting.close()
+        self.stop()
+        await self._pump.aclose()
+
+    def _carry(self, wire: Wire) -> None:
+        engine = self._engine
+        number = engine.connection_opened(asyncio.get_running_loop().time())
+        self._pump.adopt(wire, number, partial(engine.receive_data, number), partial(engine.receive_eof, number))
+
+    async def _announce(self, mdns: Mdns, addresses: Sequence[str]) -> None:
+        async for event in self._announcements:
+            try:
+                await mdns.advertise(event.record, self.port, addresses)
+            except (OSError, HapError) as error:  # the accessory is there all the same, for those who know where
+                _log.error("could not announce %s: %s", event.record.name, error)
+
+    def _post(self, command: Command[object]) -> None:
+        self._pump.post(command)
+
+    def _advertise(self, event: Advertise) -> None:
+        self._announcements.put(event)
+
+    def _wait(self, consultation: Consultation, awaited: Awaitable[object]) -> None:
+        self._pump.tasks.start(_await(consultation, awaited))
+
+    def _complain(self, one: CharacteristicId, error: Exception) -> None:
+        _log.error("the handler of characteristic %s failed", one, exc_info=error)
+
+
+async def _await(consultation: Consultation, awaited: Awaitable[object] | None) -> None:
+    """Be the task behind handlers that take their time."""
+    task = asyncio.current_task()
+    while awaited is not None:
+        try:
+            result = await awaited
+        except asyncio.CancelledError as error:
+            if task is None or task.cancelling():
+                raise
+            failure = RuntimeError("what the handler waited for was cancelled")
+            failure.__cause__ = error
+            awaited = consultation.raised(failure)
+        except Exception as error:  # noqa: BLE001 - whatever the application does, the others are served
+            awaited = consultation.raised(error)
+        else:
+            awaited = consultation.returned(result)
+
+
+@asynccontextmanager
+async def open_server(what: Served, **settings: Unpack[Settings]) -> AsyncGenerator[AccessoryServer, None]:
+    """Serve accessories for the length of a block, see `Settings`.
+
+    Raises `StateError` for a state file that cannot be read (it is left alone), `LocalProtocolError` for an accessory
+    that HAP does not allow, `OSError` when the port is taken. Leaving the block withdraws the announcement and closes
+    all connections.
+    """
+    state, address, mdns = settings.get("state"), settings.get("address"), settings.get("mdns", True)
+    store = MemoryStore() if state is None else FileStore(state, STATE)
+    # Who listens on one address only must not be announced with others.
+    addresses = [] if address is None or ipaddress.ip_address(address).is_unspecified else [address]
+    async with AsyncExitStack() as stack:
+        stack.enter_context(closing(store))
+        table = await settle(asyncio.get_running_loop().run_in_executor(None, store.load))
+        engine = make_server(what, settings, table, system_entropy)
+        listener = stack.enter_context(listen(address, settings.get("port", 0)))
+        if mdns is True:
+            from .mdns import open_mdns
+
+            mdns = await stack.enter_async_context(open_mdns(addresses or None))
+        if mdns:
+            stack.push_async_callback(lambda: settle(mdns.withdraw(engine.device_id)))
+        server = AccessoryServer(engine, store, listener)
+        stack.push_async_callback(server.aclose)
+        await server.accept()
+        if mdns:
+            server.keep_announced(mdns, addresses)
+        yield server
+
+
+async def serve(
+    what: Served,
+    *,
+    started: Callable[[AccessoryServer], object] | None = None,
+    **settings: Unpack[Settings],
+) -> NoReturn:
+    """Serve until cancelled. `started` is called with the `AccessoryServer` as soon as it can be reached."""
+    async with open_server(what, **settings) as server:
+        if started is not None:
+            started(server)
+        await asyncio.get_running_loop().create_future()
+    raise AssertionError("nobody has that future")
