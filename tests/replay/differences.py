@@ -30,11 +30,6 @@ CLOSED_AT_ONCE = (
     "Apple's code closes the connections of a removed controller when it next hears from them. Ours closes them at "
     "once, so that a removed controller gets no more events."
 )
-PROTOCOL_INFORMATION = (
-    "HAP-python leaves out the HAP Protocol Information service, which the accessory with the id 1 has to have: a "
-    "database of ours always gets it."
-)
-
 DIFFERENCES: tuple[Known, ...] = (
     Known(
         "ip-pair-setup",
@@ -98,17 +93,6 @@ DIFFERENCES: tuple[Known, ...] = (
         72,
         "HTTP status 200 instead of 500",
         "Apple's application had room for fewer than 60 characteristics in one read; our accessory has no such limit.",
-    ),
-    *(
-        Known(
-            name,
-            name,
-            "c1",
-            6,
-            "service 1.13: too much; 1.14: too much",
-            PROTOCOL_INFORMATION,
-        )
-        for name in ("aiohomekit_x_happython", "edge_salt0_aiohomekit_x_happython")
     ),
     Known(
         "edge_B0_refused_aiohomekit_x_happython",

@@ -47,10 +47,13 @@ class Database:
 
     `ids` is the table of numbers of the last run (`.ids`, to be kept): what has a number there keeps it, new things get
     numbers that were never used. Raises `LocalProtocolError`, naming the culprit, where HAP 10.1 to 10.4 is violated.
+    With `strict` False they are served as they are, for playing what others were seen to serve.
     The model objects belong to the newest database made of them.
     """
 
-    def __init__(self, accessories: Iterable[Accessory | Service], ids: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, accessories: Iterable[Accessory | Service], ids: Mapping[str, int] | None = None, *, strict: bool = True
+    ) -> None:
         self.accessories = tuple(Accessory.of(one) for one in accessories)
         if not 1 <= len(self.accessories) <= MAX_ACCESSORIES:
             found = len(self.accessories)
@@ -58,10 +61,11 @@ class Database:
         head = self.accessories[0]
         if head.fixed_aid not in (None, FIRST_AID):
             raise LocalProtocolError(f"the first accessory has the id {FIRST_AID}", argument="aid")
-        if head.find_service(PROTOCOL_INFORMATION) is None:
-            head.services.append(protocol_information())
-        for accessory in self.accessories:
-            _check_accessory(accessory)
+        if strict:
+            if head.find_service(PROTOCOL_INFORMATION) is None:
+                head.services.append(protocol_information())
+            for accessory in self.accessories:
+                _check_accessory(accessory)
         # Numbers first, all of them: a database that is refused leaves the objects of the last one alone.
         keys = [head.key or _HEAD_KEY, *(one.key or one.name for one in self.accessories[1:])]
         fixed = [FIRST_AID, *(one.fixed_aid for one in self.accessories[1:])]
@@ -182,7 +186,7 @@ class Database:
 def _wanted(key: str, accessory: Accessory) -> Iterator[tuple[str, int | None]]:
     """The paths of an accessory's services and characteristics, each with its fixed number."""
     for service in accessory.services:
-        information = service.type.uuid == ACCESSORY_INFORMATION
+        information = service.type.uuid == ACCESSORY_INFORMATION and service.fixed_iid is None
         yield path(key, service.key), INFORMATION_IID if information else service.fixed_iid
         for one in service.characteristics:
             yield path(key, service.key, one.key), one.fixed_iid

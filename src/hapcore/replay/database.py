@@ -12,7 +12,6 @@ from hapcore.ids import Value
 from hapcore.model.accessory import Accessory
 from hapcore.model.characteristic import AnyCharacteristic, Characteristic, CharacteristicType
 from hapcore.model.database import Database
-from hapcore.model.information import FIRMWARE_REVISION, IDENTIFY, MANUFACTURER, MODEL, NAME, SERIAL_NUMBER
 from hapcore.model.metadata import Format, Metadata, Permission, Unit
 from hapcore.model.service import Service, ServiceType
 from hapcore.model.uuid import ACCESSORY_INFORMATION, normalise_uuid
@@ -33,8 +32,6 @@ _FORMATS = frozenset(each.value for each in Format)
 #: A service type of nobody's, for characteristics whose service the recording does not show.
 _UNKNOWN = "A5A5A5A5-0000-4000-8000-000000000000"
 _FIRST_FREE = 1_000_000
-#: A text that is good as a name, a serial number and a revision.
-_ACCEPTABLE = "1.0"
 
 
 def database_from_json(body: JsonValue) -> Database:
@@ -56,23 +53,13 @@ def database_from_json(body: JsonValue) -> Database:
             service.linked += [links[iid][0] for iid in targets if isinstance(iid, int) and iid in links]
         aid = _number(entry, "aid")
         accessory = Accessory(f"Accessory {aid}", services=services, aid=aid, key=str(aid))
-        _complete(accessory)
         accessories.append(accessory)
     # The one with the id 1 is the head, wherever it stands in the answer.
     accessories.sort(key=lambda one: one.fixed_aid != 1)
-    shown: list[tuple[AnyCharacteristic, Value]] = [
-        (text, text.value) for accessory in accessories for text in _information(accessory)
-    ]
-    for text, _ in shown:
-        # Real accessories show texts that ours may not have; they get them back once the rest is accepted.
-        text.store(_ACCEPTABLE)
     try:
-        database = Database(accessories)
+        return Database(accessories, strict=False)
     except HapError as error:
         raise RecordingError(f"the recorded database cannot be served: {error}") from None
-    for text, value in shown:
-        text.store(value)
-    return database
 
 
 def recorded_database(script: Script) -> Database:
@@ -97,22 +84,6 @@ def recorded_database(script: Script) -> Database:
                     if type(aid) is int and type(iid) is int and "value" in entry:
                         seen.setdefault((aid, iid), entry["value"])
     return _guessed(seen)
-
-
-def _complete(accessory: Accessory) -> None:
-    """Add what Accessory Information must have and the recorded one has not, under numbers of its own."""
-    information = accessory.information
-    if information.get(IDENTIFY) is None:
-        information.add(Characteristic(IDENTIFY, iid=_FIRST_FREE))
-    for offset, kind in enumerate((MANUFACTURER, MODEL, NAME, SERIAL_NUMBER, FIRMWARE_REVISION), 1):
-        if information.get(kind) is None:
-            information.add(Characteristic(kind, _ACCEPTABLE, iid=_FIRST_FREE + offset))
-
-
-def _information(accessory: Accessory) -> list[AnyCharacteristic]:
-    service = accessory.find_service(ACCESSORY_INFORMATION)
-    texts = service.characteristics if service is not None else []
-    return [each for each in texts if each.metadata.format is Format.STRING]
 
 
 def _guessed(seen: Mapping[tuple[int, int], JsonValue]) -> Database:

@@ -23,7 +23,7 @@ from hapcore.ip.accessory.routes import CHARACTERISTICS, ROUTES, Access
 from hapcore.ip.accessory.session import Security, Session
 from hapcore.ip.accessory.stored import Change, Stored
 from hapcore.model.accessory import Accessory
-from hapcore.model.characteristic import AnyCharacteristic
+from hapcore.model.characteristic import AnyCharacteristic, CharacteristicType
 from hapcore.model.database import Database
 from hapcore.model.information import FIRMWARE_REVISION, MODEL
 from hapcore.pairing.records import PairedController
@@ -122,7 +122,7 @@ class Server(Engine):
             category=self.config.category,
             status_flags=0 if self.paired else 1,
             feature_flags=0,
-            model=self.database.accessories[0].information[MODEL].value,
+            model=_text(self.database.accessories[0], MODEL),
             protocol_version="1.1",
             state_number=1,
             setup_hash=setup_hash(setup.setup_id, self.device_id),
@@ -462,7 +462,7 @@ class Server(Engine):
 
     def _fingerprint(self) -> str:
         """c# follows the database and the firmware of its accessories (HAP 11.2)."""
-        versions = "\n".join(accessory.information[FIRMWARE_REVISION].value for accessory in self.database.accessories)
+        versions = "\n".join(_text(accessory, FIRMWARE_REVISION) for accessory in self.database.accessories)
         return hashlib.sha512(f"{self.database.fingerprint()}\n{versions}".encode()).hexdigest()
 
     def _update(self, values: Mapping[CharacteristicId, Value], now: float) -> None:
@@ -501,3 +501,9 @@ class Server(Engine):
         self._emit(Unadvertise())
         for session in list(self._sessions.values()):
             self.close(session, None)
+
+
+def _text(accessory: Accessory, kind: CharacteristicType[str]) -> str:
+    """A text of Accessory Information; a database that is only played need not have it."""
+    found = accessory.information.get(kind)
+    return "" if found is None else found.value
