@@ -49,7 +49,8 @@ class Loop:
     """Sockets, deadlines and calls from other threads. Nothing of it moves unless somebody waits.
 
     `with loop:` is a stretch in which only this thread may use it, and in which Ctrl-C is put off to the end of the
-    stretch or to the next round of waiting, where nothing is half done. A second Ctrl-C is not put off.
+    stretch or to the next round of waiting, where nothing is half done. A second Ctrl-C is not put off. For that the
+    loop of the main thread handles SIGINT as long as it is open, unless the program does so itself.
     """
 
     def __init__(self) -> None:
@@ -62,12 +63,14 @@ class Loop:
         self._lock = threading.RLock()
         self._depth = 0
         self._shields = 0
-        self._deferring = False
+        self._owner = 0
         self._interrupted = False
         self._bell, self._ear = socket.socketpair()
         for end in (self._bell, self._ear):
             end.setblocking(False)
         self.watch(self._ear, selectors.EVENT_READ, self._woken)
+        if _in_main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._interrupt)
 
     def watch(self, file: Any, events: int, ready: Ready | None = None) -> None:
         """Have `ready` called when `file` (a socket, or what has a fileno) is ready for `events`; 0 ends it.
@@ -135,6 +138,8 @@ class Loop:
     def close(self) -> None:
         """Let go of everything."""
         self.closed = True
+        if _in_main_thread() and signal.getsignal(signal.SIGINT) == self._interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         self._selector.close()
         self._bell.close()
         self._ear.close()
@@ -142,26 +147,21 @@ class Loop:
     def __enter__(self) -> None:
         if not self._lock.acquire(blocking=False):
             raise LocalProtocolError("another thread is using this; hand it a function with call_soon()")
+        self._owner = threading.get_ident()
         self._depth += 1
-        if self._depth == 1 and threading.current_thread() is threading.main_thread():
-            self._deferring = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-            if self._deferring:
-                signal.signal(signal.SIGINT, self._interrupt)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._depth -= 1
-        if self._depth == 0 and self._deferring:
-            self._deferring = False
-            signal.signal(signal.SIGINT, signal.default_int_handler)
         self._lock.release()
         if self._interrupted and self._depth == 0:
             self._interrupted = False
             raise KeyboardInterrupt
 
     def _interrupt(self, _signal: int, _frame: FrameType | None) -> None:
-        if self._interrupted:
+        if self._interrupted or not (self._depth and self._owner == threading.get_ident()):
+            self._interrupted = False
             raise KeyboardInterrupt
         self._interrupted = True
         self.wake()
@@ -196,6 +196,10 @@ class Loop:
                 self._soon.popleft()()
             except Exception:  # noqa: BLE001 - whatever the application does, the others are served
                 _log.exception("a function given to call_soon() failed")
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 _threads = threading.local()

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias, TypeVar, cast
 from hapcore import engine as hap
 from hapcore.ip.accessory import Server
 from hapcore.ip.controller import Connection
+from hapcore.ip.drive import Drive
 
 from .loop import Loop
 from .store import FileStore, MemoryStore
@@ -32,7 +33,7 @@ STALL_LIMIT: Final = 60.0
 FLUSH_LIMIT: Final = 5.0
 
 
-class Pump:
+class Pump(Drive[Wire]):
     """Runs one engine in `loop`. After every input given to the engine, `drain()` must be called.
 
     Everything is carried out at once, in order; storing too, so what acknowledges a fact leaves after the fact is on
@@ -42,40 +43,13 @@ class Pump:
     def __init__(
         self, engine: Server | Connection, loop: Loop, report: Callable[[hap.Output], None], store: Store
     ) -> None:
+        super().__init__(engine, report, store)
         self.engine = engine
         self._loop = loop
-        self._report = report
-        self._store = store
-        self._wires: dict[hap.ConnectionId, Wire] = {}
         #: Those with a backlog, of which the engine may have parted already.
         self._slow: set[Wire] = set()
         self._replies: dict[hap.CommandId, hap.Done | hap.Failed | None] = {}
-        self._draining = False
         loop.members.add(self)
-
-    def drain(self) -> None:
-        """Carry out what the engine wants done. Harmless to call at any time."""
-        if self._draining:
-            return  # the loop below, further up the stack, gets to it
-        self._draining = True
-        poll = self.engine.poll
-        try:
-            while (output := poll()) is not None:
-                if isinstance(output, hap.SendBytes):
-                    if (wire := self._wires.get(output.connection)) is not None:
-                        self._send(wire, output.data)
-                elif isinstance(output, (hap.Done, hap.Failed)):
-                    if output.command in self._replies:
-                        self._replies[output.command] = output
-                elif isinstance(output, hap.CloseConnection):
-                    if (wire := self._wires.pop(output.connection, None)) is not None:
-                        self._end(wire)
-                elif isinstance(output, (hap.Persist, hap.Forget)):
-                    self._keep(output)
-                else:
-                    self._report(output)
-        finally:
-            self._draining = False
 
     def post(self, command: hap.Command[object]) -> None:
         """Submit a command nobody waits for. Raises what the engine raises: the caller's own mistake."""
@@ -209,12 +183,21 @@ class Pump:
         else:
             wire.close()
 
+    def _answer(self, reply: hap.Done | hap.Failed) -> None:
+        if reply.command in self._replies:
+            self._replies[reply.command] = reply
+
+    def _keep_later(self, effect: hap.Persist | hap.Forget) -> bool:
+        """Nothing is: this is the thread that may block."""
+        del effect
+        return False
+
     def _keep(self, effect: hap.Persist | hap.Forget) -> None:
         try:
-            if isinstance(effect, hap.Persist):
-                self._store.persist(effect.key, effect.value)
-            else:
-                self._store.forget(effect.key)
+            super()._keep(effect)
         except Exception as error:  # noqa: BLE001 - a store may fail in its own way; the engine knows what follows
             _log.error("could not store %s: %s", effect.key, error)
             self.engine.effect_failed(effect, f"{type(error).__name__}: {error}", time.monotonic())
+
+    def _wake_by(self, due: float) -> None:
+        """The loop asks every member before it waits."""
