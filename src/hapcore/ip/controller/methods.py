@@ -7,7 +7,7 @@ A class that derives from `Requests` and from `Awaiting` or `Blocking` only prov
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Generic, ParamSpec, TypeVar, cast, overload
 
 from hapcore.engine import Command
@@ -39,7 +39,7 @@ class Awaiting:
     __slots__ = ()
 
     @abstractmethod
-    def do(self, command: Command[R]) -> Awaitable[R]:
+    def do(self, command: Command[R]) -> Coroutine[object, object, R]:
         """Carry out any command of `hapcore.ip.controller`; raises the `HapError` it failed with."""
 
 
@@ -63,7 +63,7 @@ class request(Generic[P, R]):  # noqa: N801 - used like a decorator
     @overload
     def __get__(self, instance: None, owner: type) -> request[P, R]: ...
     @overload
-    def __get__(self, instance: Awaiting, owner: type) -> Callable[P, Awaitable[R]]: ...
+    def __get__(self, instance: Awaiting, owner: type) -> Callable[P, Coroutine[object, object, R]]: ...
     @overload
     def __get__(self, instance: Blocking, owner: type) -> Callable[P, R]: ...
     def __get__(self, instance: Awaiting | Blocking | None, owner: type) -> object:
