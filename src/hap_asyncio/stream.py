@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import os
 import socket
 from collections.abc import Callable
@@ -49,8 +50,16 @@ async def dial(made: Callable[[Link], None], host: str, port: int) -> None:
     try:
         async with limit:
             loop = asyncio.get_running_loop()
-            await loop.create_connection(lambda: Link(made), host, port, happy_eyeballs_delay=NEXT_ADDRESS)
+            await loop.create_connection(lambda: Link(made), host, port, happy_eyeballs_delay=_delay(host))
     except OSError as error:
         said = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else str(error)
         why = f"no answer within {CONNECT_LIMIT:g} s" if limit.expired() else said
         raise Disconnected(f"cannot connect to {host}, port {port}: {why}") from error
+
+
+def _delay(host: str) -> float | None:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return NEXT_ADDRESS
+    return None  # one address: no race, in which Python 3.11 loses a connection that is cancelled just then
