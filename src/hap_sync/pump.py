@@ -129,7 +129,7 @@ class Pump(Drive[Wire]):
         wire.unsent += len(data)
         if len(wire.backlog) == 1:
             self._flush(wire)
-        if wire.unsent > HIGH_WATER and not wire.paused:
+        if wire.unsent > HIGH_WATER and not (wire.paused or wire.ended):
             wire.paused = True
             wire.watch()
             if not isinstance(self.engine, Connection):  # a controller sends one request at a time

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Protocol, TypeAlias, cast
 
 from hapcore.engine import ConnectionId
@@ -71,7 +72,8 @@ class Wire:
         if self._socket is not None:
             self._socket.setblocking(False)
             if self._socket.family in (socket.AF_INET, socket.AF_INET6):
-                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                with suppress(OSError):  # reset already, on some systems; reading will tell
+                    self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if (ssl := sys.modules.get("ssl")) is not None:  # who gave us a TLS socket has imported it
                 self._nothing += (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -135,4 +137,5 @@ class Wire:
         self._loop.watch(self._transport, 0)
         close: Callable[[], object] | None = getattr(self._transport, "close", None)
         if close is not None:
-            close()
+            with suppress(Exception):  # whatever it has to say, it is over
+                close()
