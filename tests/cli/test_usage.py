@@ -35,7 +35,19 @@ COMMANDS = [
     [],
     *(
         [name]
-        for name in ("demo", "serve", "discover", "pair", "unpair", "identify", "accessories", "get", "put", "watch")
+        for name in (
+            "demo",
+            "serve",
+            "discover",
+            "pair",
+            "unpair",
+            "identify",
+            "accessories",
+            "get",
+            "put",
+            "watch",
+            "replay",
+        )
     ),
     ["pairings"],
     ["pairings", "list"],

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.replay.bench import bench, lightbulb
 
 from hapcore.model.database import Database
+from hapcore.replay.bench import bench, lightbulb
 
 DATA = Path(__file__).parent.parent / "replay" / "data" / "adk"
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.replay.bench import bench
 
 from hapcore.catalogue import characteristics as c
 from hapcore.catalogue import values as v
@@ -19,6 +18,7 @@ from hapcore.ids import CharacteristicId
 from hapcore.model.accessory import Accessory
 from hapcore.model.characteristic import Characteristic
 from hapcore.model.database import Database
+from hapcore.replay.bench import bench
 
 
 def shown(database: Database, *arguments: Any) -> dict[tuple[int, int], dict[str, Any]]:

@@ -7,12 +7,12 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.replay.bench import bench
 
 from hapcore.catalogue.services import Lightbulb
 from hapcore.errors import LocalProtocolError
 from hapcore.model.database import Database
 from hapcore.model.remote import read_accessories
+from hapcore.replay.bench import bench
 
 
 def test_what_we_show_is_what_is_read() -> None:

@@ -62,6 +62,7 @@ def printed(tmp_path_factory) -> dict[str, list[dict]]:
         return result
 
     run("hap demo")
+    run("hap replay", "--as", "accessory", ROOT / "tests/replay/data/adk/ip-read.json")
     server = Running("serve", "--address", "127.0.0.1", "--setup-code", CODE, "--state", folder / "s.json", "--json")
     listening = server.next()
     where = ("--address", f"{listening['host']}:{listening['port']}")

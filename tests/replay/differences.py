@@ -8,75 +8,65 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from hapcore.replay.known import DELIBERATE
+
+_WHY = {rule.name: rule.why for rule in DELIBERATE}
+
 
 @frozen
 class Known:
-    """One difference: the step of a connection of a case of a recording, what differs, and why we do otherwise."""
+    """One difference: the step of a connection of a case of a recording, what differs, and the rule that covers it."""
 
     recording: str
     case: str
     connection: str
     step: int
     differs: str
-    why: str
+    rule: str
+
+    @property
+    def why(self) -> str:
+        """Why we do otherwise."""
+        return _WHY[self.rule]
 
 
-EMPTY_ID = (
-    "Apple's code pairs a controller with an empty identifier and a key of zeros. Nobody can prove to have that key, "
-    "the pairing only takes up room: the request is malformed, 400."
-)
-WITHOUT_EMPTY_ID = "Follows from that: the list has one pairing less, and the table has room for one more."
-CLOSED_AT_ONCE = (
-    "Apple's code closes the connections of a removed controller when it next hears from them. Ours closes them at "
-    "once, so that a removed controller gets no more events."
-)
 DIFFERENCES: tuple[Known, ...] = (
-    Known(
-        "ip-pair-setup",
-        "method 1, up to M3",
-        "c0",
-        3,
-        "HTTP status 200 instead of 500",
-        "Pair-setup with authentication (method 1) to an accessory without coprocessor: Apple's code accepts M1 and "
-        "fails at M4. Ours goes on as if method 0 had been asked for, as other accessories do, so that such "
-        "controllers pair.",
-    ),
+    Known("ip-pair-setup", "method 1, up to M3", "c0", 3, "HTTP status 200 instead of 500", "method-1"),
     Known(
         "ip-pair-verify",
         "M1 zero key",
         "c0",
         1,
         "item PublicKey, EncryptedData missing; item Error too much",
-        "An X25519 key of zeros makes a shared secret that everybody knows. Apple's code computes it and answers; ours "
-        "refuses with the TLV error Authentication.",
+        "zero-key",
     ),
-    Known("ip-pairings", "malformed", "c0", 22, "HTTP status 400 instead of 200", EMPTY_ID),
-    Known("ip-pairings", "malformed", "c0", 26, "a record missing: Identifier (empty)", WITHOUT_EMPTY_ID),
+    Known("ip-pairings", "malformed", "c0", 22, "HTTP status 400 instead of 200", "empty-identifier"),
+    Known("ip-pairings", "malformed", "c0", 26, "a record missing: Identifier (empty)", "without-empty-identifier"),
     Known(
         "ip-pairings",
         "permissions change while connected",
         "c1",
         8,
         "a record missing: Identifier (empty)",
-        WITHOUT_EMPTY_ID,
+        "without-empty-identifier",
     ),
-    Known("ip-pairings", "fill up", "c0", 30, "item Error missing", WITHOUT_EMPTY_ID),
+    Known("ip-pairings", "fill up", "c0", 30, "item Error missing", "without-empty-identifier"),
     Known(
         "ip-pairings",
         "fill up",
         "c0",
         32,
         "a record missing: Identifier (empty); a record too much: Identifier 6578747261203132",
-        WITHOUT_EMPTY_ID,
+        "without-empty-identifier",
     ),
-    Known("ip-pairings", "fill up", "c0", 64, "a record missing: Identifier (empty)", WITHOUT_EMPTY_ID),
+    Known("ip-pairings", "fill up", "c0", 64, "a record missing: Identifier (empty)", "without-empty-identifier"),
     Known(
         "ip-pairings",
         "remove another controller",
         "c1",
         5,
         "the connection is closed, in the recording it stayed open",
-        CLOSED_AT_ONCE,
+        "closed-at-once",
     ),
     Known(
         "ip-pairings",
@@ -84,24 +74,16 @@ DIFFERENCES: tuple[Known, ...] = (
         "c1",
         5,
         "the connection is closed, in the recording it stayed open",
-        CLOSED_AT_ONCE,
+        "closed-at-once",
     ),
-    Known(
-        "ip-read",
-        "errors",
-        "c0",
-        72,
-        "HTTP status 200 instead of 500",
-        "Apple's application had room for fewer than 60 characteristics in one read; our accessory has no such limit.",
-    ),
+    Known("ip-read", "errors", "c0", 72, "HTTP status 200 instead of 500", "many-ids"),
     Known(
         "edge_B0_refused_aiohomekit_x_happython",
         "edge_B0_refused_aiohomekit_x_happython",
         "c0",
         3,
         "item Error missing; item Proof too much",
-        "B begins with a zero byte, and the two libraries hash it in different ways, so that the right code was "
-        "refused. Our accessory takes the proof in each of the ways that occur (HAP 3.3).",
+        "every-padding",
     ),
 )
 

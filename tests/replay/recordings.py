@@ -6,12 +6,9 @@ import json
 from functools import cache
 from pathlib import Path
 
-from tests.replay.bench import bench
-from tests.replay.bench_application import BenchApplication
-from tests.replay.lightbulb import lightbulb
-
 from hapcore.model.database import Database
-from hapcore.replay import Application, Outcome, Script, play_accessory, read, recorded_database, whole
+from hapcore.replay import Outcome, Script, read, whole
+from hapcore.replay.known import known_database, play_known
 from hapcore.replay.report import Cut
 
 DATA = Path(__file__).parent / "data"
@@ -20,9 +17,14 @@ FOREIGN = tuple(sorted(path.stem for path in (DATA / "foreign").glob("*.json")))
 ALL = ADK + FOREIGN
 
 
+def path(name: str) -> Path:
+    """Where a recording is."""
+    return DATA / ("adk" if name in ADK else "foreign") / f"{name}.json"
+
+
 def raw(name: str) -> dict:
     """The decoded JSON of a recording."""
-    return json.loads((DATA / ("adk" if name in ADK else "foreign") / f"{name}.json").read_text())
+    return json.loads(path(name).read_text())
 
 
 @cache
@@ -32,10 +34,8 @@ def script(name: str) -> Script:
 
 def database(recording: Script) -> Database:
     """A fresh database as the recorded accessory had it."""
-    made = {"bench": bench, "lightbulb": lightbulb}.get(recording.accessory.app)
-    return made() if made is not None else recorded_database(recording)
+    return known_database(recording)
 
 
 def to_accessory(recording: Script, cut: Cut = whole) -> Outcome:
-    application = BenchApplication if recording.accessory.app == "bench" else Application
-    return play_accessory(recording, database(recording), application=application, cut=cut)
+    return play_known(recording, cut)

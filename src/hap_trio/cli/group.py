@@ -8,7 +8,7 @@ from typing import NoReturn, cast
 
 import click
 
-from hap_trio.cli import accessories, demo, discover, pairing, pairings, serve, values
+from hap_trio.cli import accessories, demo, discover, pairing, pairings, replay, serve, values
 from hapcore.errors import HapError
 
 __all__ = ["hap"]
@@ -77,6 +77,7 @@ _COMMANDS: tuple[Callable[[click.Group], None], ...] = (
     values.register,
     pairing.register,
     pairings.register,
+    replay.register,
 )
 for _register in _COMMANDS:
     _register(hap)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from tests.replay.bench import WRITE_FAULTS, authorised
-
 from hapcore.codec import tlv8
 from hapcore.ids import CharacteristicId, HapStatus
 from hapcore.ip.accessory import CharacteristicWrite
 from hapcore.replay import Application
+from hapcore.replay.bench import WRITE_FAULTS, authorised
 
 ITEMS = CharacteristicId(1, 0x5A)
 CONTROL_POINT = CharacteristicId(1, 0x62)
@@ -19,11 +18,11 @@ class BenchApplication(Application):
     handled = frozenset({ITEMS, CONTROL_POINT, FAULT, GUARDED})
 
     def write(self, write: CharacteristicWrite) -> HapStatus:
-        if write.id == FAULT:
+        if write.id == FAULT and isinstance(write.value, int):
             return WRITE_FAULTS.get(write.value, HapStatus.SUCCESS)
         if write.id == GUARDED:
             return authorised(write.auth_data)
-        if write.id in (ITEMS, CONTROL_POINT):
+        if write.id in (ITEMS, CONTROL_POINT) and isinstance(write.value, bytes):
             try:
                 tlv8.decode(write.value)
             except tlv8.TlvError:
