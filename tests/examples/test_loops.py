@@ -1,0 +1,59 @@
+"""The engine in loops that are not ours: each example as a program of its own, paired and used over loopback TCP."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+
+import pytest
+from tests.docs.programs import ROOT, line, running
+from tests.examples.home import Home
+from tests.examples.screen import screen
+from tests.examples.talk import say, talking
+
+from hapcore.state import decode_state
+
+EXAMPLES = ROOT / "examples"
+
+
+def test_the_minimal_loop_serves_two_controllers_at_once(tmp_path):
+    with running([str(EXAMPLES / "own_loop_minimal.py")], tmp_path) as lamp:
+        home = Home.pair(*line(lamp).split())
+        other = home.again()
+        other.watch()
+        home.switch(True)
+        assert line(lamp) == "on"
+        assert other.changed() is True
+        other.close()
+        home.switch(False)
+        assert line(lamp) == "off"
+        home.close()
+
+
+def test_the_minimal_loop_is_about_25_lines():
+    source = (EXAMPLES / "own_loop_minimal.py").read_text(encoding="utf-8")
+    run = next(node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
+    last = run.end_lineno or 0
+    lines = {
+        token.start[0]
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type not in (tokenize.NL, tokenize.NEWLINE, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT)
+    }
+    body = [number for number in lines if run.body[1].lineno <= number <= last]
+    assert len(body) <= 32, "about 25, and what the lamp prints"
+
+
+def test_a_window_and_a_phone_switch_the_same_lamp(tmp_path):
+    pytest.importorskip("tkinter")
+    click = str(ROOT / "tests" / "examples" / "click.py")
+    with screen() as variables, talking([click, "lamp.json"], tmp_path, **variables) as lamp:
+        home = Home.pair(*line(lamp).split())
+        home.watch()
+        home.switch(True)
+        assert line(lamp) == "on"
+        say(lamp, "click")
+        assert home.changed() is False
+        assert home.lit() is False
+        home.close()
+    assert "identity" in decode_state((tmp_path / "lamp.json").read_bytes())
