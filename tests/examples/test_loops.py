@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import io
+import socket
 import tokenize
+from contextlib import suppress
 
 import pytest
 from tests.docs.programs import ROOT, line, running
@@ -57,3 +59,49 @@ def test_a_window_and_a_phone_switch_the_same_lamp(tmp_path):
         assert home.lit() is False
         home.close()
     assert "identity" in decode_state((tmp_path / "lamp.json").read_bytes())
+
+
+@pytest.mark.parametrize("library", ["twisted", "gevent"])
+def test_a_lamp_in_the_loop_of_a_library(library, tmp_path):
+    program = [str(EXAMPLES / f"in_{library}.py"), "lamp.json"]
+    with running(program, tmp_path) as lamp:
+        home = Home.pair(*line(lamp).split())
+        other = home.again()
+        other.watch()
+        home.switch(True)
+        assert line(lamp) == "on"
+        assert other.changed() is True
+        other.close()
+        assert home.lit() is True
+        with socket.socket() as stranger:  # what is no HTTP ends that connection only
+            stranger.connect(("127.0.0.1", home.port))
+            stranger.sendall(b"\0" * 100)
+            while stranger.recv(4096):
+                pass
+        home.switch(False)
+        assert line(lamp) == "off"
+        home.close()
+    with running(program, tmp_path) as lamp:
+        port, _ = line(lamp).split()
+        Home(int(port), home.pairing).close()
+
+
+@pytest.mark.parametrize("library", ["twisted", "gevent"])
+def test_who_takes_no_answers_holds_up_nobody(library, tmp_path):
+    with running([str(EXAMPLES / f"in_{library}.py"), "lamp.json"], tmp_path) as lamp:
+        home = Home.pair(*line(lamp).split())
+        request = b"GET /accessories HTTP/1.1\r\nHost: lamp\r\n\r\n"
+        asked = request * 1000
+        with socket.socket() as lazy:
+            lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            lazy.connect(("127.0.0.1", home.port))
+            lazy.setblocking(False)
+            sent, told = 0, []
+            for _ in range(60):  # a turn of its loop each
+                with suppress(BlockingIOError):
+                    while True:
+                        sent += lazy.send(asked[sent % len(request) :])
+                home.switch(True)
+                told.append(sent)
+            assert told[-1] == told[len(told) // 2], "it reads on and on"
+        home.close()
