@@ -174,5 +174,6 @@ def _cause(error: BaseException) -> str:
         error = error.__cause__
         if isinstance(error, BaseExceptionGroup):
             error = cast("BaseException", error.exceptions[0])
-    number = error.errno if isinstance(error, OSError) else None
-    return os.strerror(number) if number is not None and number > 0 else str(error)
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    return os.strerror(error.errno) if error.errno > 0 else error.strerror or str(error)

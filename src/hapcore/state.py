@@ -100,6 +100,12 @@ def _compact(tree: object) -> bytes:
 # --- a controller's pairings ------------------------------------------------------------------------------------------
 
 
+def check_alias(alias: str) -> None:
+    """Raise `LocalProtocolError` unless `alias` can be the name of a pairing."""
+    if not (alias.isprintable() and alias.strip() and len(alias) <= _MAX_ALIAS):
+        raise LocalProtocolError(f"an alias has 1 to {_MAX_ALIAS} printable characters", argument="alias")
+
+
 @frozen
 class PairedAccessory:
     """One accessory a controller has paired, and where it was last seen.
@@ -116,8 +122,7 @@ class PairedAccessory:
     config_number: int = 0
 
     def __attrs_post_init__(self) -> None:
-        if not (self.alias.isprintable() and self.alias.strip() and len(self.alias) <= _MAX_ALIAS):
-            raise LocalProtocolError(f"an alias has 1 to {_MAX_ALIAS} printable characters", argument="alias")
+        check_alias(self.alias)
         if not 0 <= self.port <= 0xFFFF:
             raise LocalProtocolError(f"{self.port} is not a port", argument="port")
 

@@ -22,6 +22,9 @@ from hap_trio.cli import group
         ["identify"],
         ["pairings", "add", "-a", "x", "-i", "y", "-k", "12"],
         ["serve", "--port", "99999"],
+        ["serve", "--address", "nonsense"],
+        ["serve", "--setup-code", "abc"],
+        ["serve", "--setup-code", "123-45-678"],
         ["nonsense"],
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 __all__ = ["main"]
@@ -14,4 +15,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         sys.stderr.write(f"hap: {error.name} is missing; install the command line with: pip install 'hapcore[cli]'\n")
         sys.exit(1)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no Cyrillic shows the rest all the same
     hap(prog_name="hap")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import NoReturn, cast
@@ -23,6 +24,13 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
+def _words(error: HapError | OSError) -> str:
+    """What an error says; of the system's, its words and the file, but no number."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+
+
 def _fail(error: BaseException) -> NoReturn:
     """One clear line on stderr for what is expected to go wrong; anything else is our fault and says so."""
     leaves = list(_leaves(error))
@@ -31,8 +39,12 @@ def _fail(error: BaseException) -> NoReturn:
     for one in leaves:
         if isinstance(one, click.ClickException | click.exceptions.Exit | click.Abort):
             raise one
+        if isinstance(one, BrokenPipeError):
+            # Whoever read our output has seen enough, `head` for example. What is left must not be tried again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
         if isinstance(one, HapError | OSError):
-            text = " ".join(str(one).split()) or type(one).__name__
+            text = " ".join(_words(one).split()) or type(one).__name__
             notes = "".join(f" ({note})" for note in getattr(one, "__notes__", ()))
             click.echo(f"hap: {text}{notes}", err=True)
             sys.exit(1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TypeAlias, cast
@@ -99,19 +101,30 @@ def _lamps(count: int) -> list[Thing]:
     return [_lightbulb(f"Lamp {number}") for number in range(1, count + 1)]
 
 
+@contextmanager
+def _blaming(what: str) -> Generator[None]:
+    """Errors of the user's own module are the user's: said in one line, and not as ours."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, it is not ours
+        text = f"{what}: {type(error).__name__}: {' '.join(str(error).split())}"
+        frames = [one for one in traceback.extract_tb(error.__traceback__)[1:] if not one.filename.startswith("<")]
+        raise Problem(f"{text} ({frames[-1].filename}, line {frames[-1].lineno})" if frames else text) from None
+
+
 def _from_module(path: str) -> Thing | list[Thing]:
     module, _, attribute = path.partition(":")
     if not module or not attribute:
         raise click.BadParameter(f"{path!r} is neither one of {', '.join([*KINDS, 'bridge'])} nor MODULE:ATTRIBUTE")
     sys.path.insert(0, str(Path.cwd()))
-    try:
-        found: object = getattr(import_module(module), attribute)
-    except ImportError as error:
-        raise Problem(f"cannot import {module!r}: {error}") from None
-    except AttributeError:
-        raise Problem(f"{module!r} has no {attribute!r}") from None
+    with _blaming(f"cannot import {module!r}"):
+        loaded = import_module(module)
+    if not hasattr(loaded, attribute):
+        raise Problem(f"{module!r} has no {attribute!r}")
+    found: object = getattr(loaded, attribute)
     if callable(found):
-        found = found()
+        with _blaming(f"{path} failed"):
+            found = found()
     if isinstance(found, Accessory | Service):
         return found
     things = list(cast("Iterable[object]", found)) if isinstance(found, Iterable) else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import ipaddress
 import signal
 
 import click
@@ -24,6 +25,7 @@ from hapcore.ip.accessory import (
     SetupAttemptFailed,
     WriteRequested,
 )
+from hapcore.setup_code import SetupCode
 
 __all__ = ["register"]
 
@@ -151,15 +153,38 @@ async def _serve(
         emit({"event": "stopped"})
 
 
+def _local(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Names are no help here: an address tells on which interface to listen."""
+    if value is not None:
+        try:
+            ipaddress.ip_address(value)
+        except ValueError:
+            raise click.BadParameter(f"{value!r} is no IP address", ctx, parameter) from None
+    return value
+
+
+def _code(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        return SetupCode(value).text
+    except ValueError as error:
+        raise click.BadParameter(str(error).partition(": ")[2] or str(error), ctx, parameter) from None
+
+
 @click.command()
 @click.argument("kind", default="lightbulb", metavar="[KIND | MODULE:ATTRIBUTE]")
 @click.option("--count", type=click.IntRange(1, 149), default=3, show_default=True, help="Lamps behind a bridge.")
 @click.option("--name", help="How it announces itself.")
 @click.option("--state", type=click.Path(dir_okay=False), help="The file that keeps identity and pairings.")
-@click.option("--address", help="Listen on this local address only.")
+@click.option("--address", callback=_local, help="Listen on this local address only.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; any free one when not given.")
 @click.option(
-    "--setup-code", "code", metavar="XXX-XX-XXX", help="The setup code; drawn at the first start if not given."
+    "--setup-code",
+    "code",
+    callback=_code,
+    metavar="XXX-XX-XXX",
+    help="The setup code; drawn at the first start if not given.",
 )
 @click.option("--no-mdns", is_flag=True, help="Do not announce it; controllers need its address then.")
 @json_option

@@ -140,14 +140,20 @@ def parse_text(meta: Metadata, text: str) -> Value:
             return True
         if word in _FALSE:
             return False
-        raise ValueRefused(f"{text!r} is neither true nor false")
+        raise ValueRefused(f"{_short(text)} is neither true nor false")
     try:
         number: float = _WORDS[word] if word in _WORDS else int(word) if kind.integer else float(word)
     except ValueError:
-        raise ValueRefused(f"{text!r} is no {'whole number' if kind.integer else 'number'}") from None
+        raise ValueRefused(f"{_short(text)} is no {'whole number' if kind.integer else 'number'}") from None
     return coerce(meta, number)
 
 
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _QUOTED else f"{text[:_QUOTED]}...")
+
+
+#: As much of a wrong value as a message quotes.
+_QUOTED = 60
 _TRUE = frozenset({"true", "on", "yes", "1"})
 _FALSE = frozenset({"false", "off", "no", "0"})
 _WORDS = {"true": 1, "false": 0}

@@ -9,7 +9,7 @@ from attrs import evolve
 from hapcore.discovery import DiscoveredAccessory
 from hapcore.errors import Disconnected, LocalProtocolError, PeerError
 from hapcore.ip.controller.target import Address
-from hapcore.state import PairedAccessory
+from hapcore.state import PairedAccessory, check_alias
 
 __all__ = ["Book", "telling"]
 
@@ -33,6 +33,7 @@ class Book:
         return self._records[alias]
 
     def _check_free(self, alias: str) -> None:
+        check_alias(alias)  # now, not when the accessory is paired already
         if alias in self._records:
             raise LocalProtocolError(f"there is a pairing called {alias!r} already", argument="alias")
 
