@@ -18,6 +18,7 @@ import hap_trio
 from hap_trio.pump import HIGH_WATER
 from hap_trio.stream import dial
 from hapcore.catalogue.characteristics import NAME
+from hapcore.catalogue.services import Lightbulb
 from hapcore.discovery import DiscoveredAccessory, Gone
 from hapcore.engine import Event
 from hapcore.errors import (
@@ -35,6 +36,7 @@ from hapcore.ip.accessory import (
     CharacteristicsWritten,
     PairingAdded,
     PairingRemoved,
+    ReplaceDatabase,
     SessionClosed,
     SessionOpened,
     SetupAttemptFailed,
@@ -417,6 +419,22 @@ async def test_a_handler_that_never_returns_holds_up_nobody_else(
         nursery.start_soon(write)
         await second.read([house.light.brightness.id])
     assert statuses == [HapStatus.TIMED_OUT]
+
+
+async def test_another_database_takes_the_place_of_the_first(house: House) -> None:
+    client = await house.pair()
+    identified: list[str] = []
+    new = Lightbulb("Desk lamp", on=False, brightness=1)
+    accessory = Accessory.of(new)
+    accessory.identify(lambda: identified.append("new"))
+    await house.server.do(ReplaceDatabase([accessory]))
+    async with client.subscribe([new.brightness.id]) as changes:
+        new.brightness.value = 75
+        assert await anext(changes) == CharacteristicChanged(new.brightness.id, 75)
+    await client.identify()
+    assert identified == ["new"]
+    house.light.brightness.value = 3  # of no account any more, and no error
+    assert (await client.read([new.brightness.id]))[new.brightness.id].value == 75
 
 
 # --- cancellation -----------------------------------------------------------------------------------------------------

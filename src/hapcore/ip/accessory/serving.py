@@ -13,6 +13,7 @@ from hapcore.ids import CharacteristicId, Value
 from hapcore.ip.accessory.commands import Shutdown, UpdateValues
 from hapcore.ip.accessory.handlers import Consultation, consult
 from hapcore.ip.accessory.server import Server
+from hapcore.ip.accessory.settings import connect_identify
 from hapcore.ip.feed import Backlog
 from hapcore.model.characteristic import AnyCharacteristic
 from hapcore.model.database import Database
@@ -28,6 +29,7 @@ class Serving(ABC, Generic[F]):
     def __init__(self, engine: Server, feed: Callable[[], F]) -> None:
         self._engine = engine
         self._new_feed = feed
+        self._served: Database | None = None
         self._feeds: weakref.WeakSet[F] = weakref.WeakSet()
 
     @property
@@ -75,6 +77,8 @@ class Serving(ABC, Generic[F]):
 
     def _begin(self) -> None:
         """Pass on from now on what the application sets."""
+        self._served = self.database
+        connect_identify(self.database.accessories)
         for characteristic in self.database.characteristics:
             characteristic.bind(self._update)
 
@@ -84,6 +88,10 @@ class Serving(ABC, Generic[F]):
     def _report(self, event: Output) -> None:
         """What the engine says, but for bytes and replies."""
         if isinstance(event, Advertise):
+            if self._served is not None and self._served is not self.database:  # `ReplaceDatabase` was carried out
+                for characteristic in self._served.characteristics:
+                    characteristic.bind(None)
+                self._begin()
             self._advertise(event)
         elif isinstance(event, Event):
             if self._feeds:

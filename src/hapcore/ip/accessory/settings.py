@@ -14,7 +14,7 @@ from hapcore.model.database import Database
 from hapcore.model.service import Service
 from hapcore.setup_code import SetupCode
 
-__all__ = ["Served", "Settings", "make_server"]
+__all__ = ["Served", "Settings", "connect_identify", "make_server"]
 
 #: What can be served: an accessory, a service to make one of, or several, which get a bridge at their head.
 Served: TypeAlias = Accessory | Service | Iterable[Accessory | Service]
@@ -56,10 +56,15 @@ def make_server(what: Served, settings: Settings, state: Mapping[str, bytes], en
         category=category or head.category,
         setup_code=None if code is None else SetupCode(code),
     )
+    connect_identify(accessories)
+    return Server(accessories, config=config, state=state, entropy=settings.get("entropy", entropy))
+
+
+def connect_identify(accessories: Iterable[Accessory]) -> None:
+    """Have a write of Identify by a paired controller call what the application gave for it."""
     for accessory in accessories:
         if (identify := accessory.identify_fn) is not None:
             accessory.identify_characteristic.setter(_without_arguments(identify))
-    return Server(accessories, config=config, state=state, entropy=settings.get("entropy", entropy))
 
 
 def _without_arguments(identify: IdentifyFn) -> Callable[[bool, Caller], Awaitable[object] | object]:
