@@ -430,7 +430,8 @@ async def test_another_database_takes_the_place_of_the_first(house: House) -> No
     await house.server.do(ReplaceDatabase([accessory]))
     async with client.subscribe([new.brightness.id]) as changes:
         new.brightness.value = 75
-        assert await anext(changes) == CharacteristicChanged(new.brightness.id, 75)
+        with trio.fail_after(5):
+            assert await anext(changes) == CharacteristicChanged(new.brightness.id, 75)
     await client.identify()
     assert identified == ["new"]
     house.light.brightness.value = 3  # of no account any more, and no error
