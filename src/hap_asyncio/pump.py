@@ -73,7 +73,7 @@ class Pump(Drive[Wire]):
             wire.abort()
 
     def choke(self, wire: Wire, choked: bool) -> None:
-        if isinstance(self.engine, Server):  # a controller sends one request at a time
+        if not isinstance(self.engine, Connection):  # a controller sends one request at a time
             tell = self.engine.pause_sending if choked else self.engine.resume_sending
             tell(wire.number, self._loop.time())
         self.drain()

@@ -30,7 +30,11 @@ class _PatientSelector(selectors.DefaultSelector):
         self._clock = clock
 
     def select(self, timeout: float | None = None) -> Any:
-        if timeout is None or timeout <= GRACE:
+        if timeout is None:
+            ready = super().select(LIMIT)
+            assert ready, "nothing would ever happen"
+            return ready
+        if timeout <= GRACE:
             return super().select(timeout)
         ready = super().select(GRACE)
         if not ready:

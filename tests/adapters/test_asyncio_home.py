@@ -595,8 +595,8 @@ async def test_a_peer_that_never_reads_costs_little_memory(house: House) -> None
         unsent = max(wire.unsent for wire in house.server._pump._wires.values())
         assert 0 < unsent < 4 * HIGH_WATER
         assert (await client.read([house.light.on.id]))[house.light.on.id].value is False
-    while len(house.server._pump._wires) > 1:
-        await asyncio.sleep(0)
+    await settled()
+    assert len(house.server._pump._wires) == 1
 
 
 def full(*_: object) -> None:

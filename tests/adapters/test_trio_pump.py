@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -10,94 +9,12 @@ from functools import partial
 import pytest
 import trio
 import trio.testing
-from attrs import field, frozen
+from tests.adapters.echo import ONE, Do, Echo, Heard, Threaded
 
 from hap_sync.store import MemoryStore
 from hap_trio.pump import FLUSH_LIMIT, HIGH_WATER, STALL_LIMIT, Pump, Store
-from hapcore.engine import (
-    CloseConnection,
-    Command,
-    CommandId,
-    ConnectionId,
-    Done,
-    Effect,
-    Engine,
-    Event,
-    Failed,
-    Forget,
-    Output,
-    Persist,
-    SendBytes,
-)
+from hapcore.engine import CloseConnection, ConnectionId, Forget, Output, Persist, SendBytes
 from hapcore.errors import Disconnected, LocalProtocolError
-
-ONE = ConnectionId(1)
-
-
-@frozen
-class Do(Command[object]):
-    """Emit `outputs`, then be done with `result`, or never where it is Ellipsis."""
-
-    outputs: tuple[Output, ...] = ()
-    result: object = None
-
-
-@frozen
-class Heard(Event):
-    data: bytes = field(default=b"")
-
-
-class Echo(Engine):
-    """Sends back what comes, and notes what happens to it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.log: list[str] = []
-        self.due: float | None = None
-
-    def submit(self, command: Command[object], now: float) -> CommandId:
-        assert isinstance(command, Do)
-        if command.result is LocalProtocolError:
-            raise LocalProtocolError("no")
-        for output in command.outputs:
-            self._emit(output)
-        number = self._next_command()
-        if isinstance(command.result, Disconnected):
-            self._emit(Failed(number, command.result))
-        elif command.result is not ...:
-            self._emit(Done(number, command.result))
-        return number
-
-    def receive_data(self, connection: ConnectionId, data: bytes, now: float) -> None:
-        if data == b"bye":
-            self._emit(SendBytes(connection, b"good"))
-            self._emit(SendBytes(connection, b"bye"))
-            self._emit(CloseConnection(connection))
-        elif data == b"keep":
-            self._emit(Persist("key", b"value"))
-            self._emit(SendBytes(connection, b"kept"))
-        else:
-            self._emit(Heard(data))
-            self._emit(SendBytes(connection, data))
-
-    def receive_eof(self, connection: ConnectionId, now: float) -> None:
-        self.log.append(f"eof {connection}")
-
-    def pause_sending(self, connection: ConnectionId, now: float) -> None:
-        self.log.append("pause")
-
-    def resume_sending(self, connection: ConnectionId, now: float) -> None:
-        self.log.append("resume")
-
-    def handle_timeout(self, now: float) -> None:
-        self.log.append(f"timeout {now:g}")
-        self.due = None
-
-    def next_timeout(self) -> float | None:
-        return self.due
-
-    def effect_failed(self, effect: Effect, reason: str, now: float) -> None:
-        self.log.append(f"failed {reason}")
 
 
 class Running:
@@ -226,21 +143,6 @@ async def test_wakes_the_engine_in_time(autojump_clock: trio.testing.MockClock) 
         assert len(run.engine.log) == 1
         await trio.sleep(10)
         assert run.engine.log[1:] == [f"timeout {start + 40:g}"]
-
-
-class Threaded(MemoryStore):
-    """Like a file: slow, in a thread, may fail."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        super().__init__()
-        self.go = threading.Event()
-        self.error = error
-
-    def persist(self, key: str, value: bytes) -> None:
-        assert self.go.wait(10)
-        if self.error is not None:
-            raise self.error
-        super().persist(key, value)
 
 
 async def test_nothing_leaves_before_what_it_acknowledges_is_stored() -> None:
