@@ -33,10 +33,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """mypy --strict and pyright."""
+    """mypy --strict and pyright; and what they know of the code of users."""
     session.install("-q", "-e", ".[all,types]")
     session.run("mypy")
     session.run("pyright")
+    session.run("pytest", "-q", "tests/typing")
 
 
 @nox.session
