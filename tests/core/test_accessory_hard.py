@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.core.accessory_rig import JSON, TLV8, Draws, Rig
 
 from hapcore.codec.http import write_request
@@ -363,3 +365,32 @@ def test_pairings_without_identity_are_no_state():
     del rig.state["identity"]
     with pytest.raises(StateError, match="no identity"):
         Rig(rig.state)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.sampled_from(["remove", "lower", "raise", "store"])))
+)
+def test_whatever_the_admins_do_to_each_other_there_is_an_admin_or_nobody(acts):
+    rig = Rig()
+    seeds = ["one", "two", "three", "four"]
+    known = admins(rig, *seeds[:3])
+    guest = rig.pairing(admin=False, seed="four")
+    known.append((rig.line().verify(guest, "four"), guest))
+    store = SlowStore(rig)
+    for who, whom, what in acts:
+        line, target = known[who][0], known[whom][1]
+        if what == "store":
+            store.finish()
+        elif not line.closed:
+            remove = what == "remove"
+            entry = encode_add(name(target), target.controller_ltpk, what == "raise")
+            store.send(line, "/pairings", encode_remove(name(target)) if remove else entry)
+    store.finish()
+    pairings = rig.server.pairings
+    assert not pairings or any(entry.admin for entry in pairings)
+    assert {key for key in rig.state if key.startswith("pairing/")} == {
+        f"pairing/{entry.identifier.hex()}" for entry in pairings
+    }
+    open_lines = {name(pairing) for line, pairing in known if not line.closed}
+    assert open_lines == {entry.identifier for entry in pairings} & open_lines
