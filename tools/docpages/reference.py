@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any, get_args
 
 import attrs
-from tools.docpages import states
+from tools.docpages import duties, states
 from tools.docpages.markdown import first, page, table
 
 from hapcore import errors
@@ -94,9 +94,7 @@ def _effects(package: ModuleType) -> list[str]:
 def _inputs(engine: type[Engine]) -> list[str]:
     rows = []
     for name, function in inspect.getmembers(engine, inspect.isfunction):
-        if name.startswith(
-            ("receive", "handle", "submit", "poll", "next_", "pause", "resume", "effect_", "connection_")
-        ):
+        if name.startswith(_CALLS):
             names = ", ".join(list(inspect.signature(function).parameters)[1:])
             rows.append((f"`{name}({names})`", first(function)))
     return table(("Call", "What"), rows)
@@ -118,6 +116,17 @@ def render() -> str:
             "Everything that goes into the two engines and comes out of them. This page is written from the code by",
             "`tools/generate_docs.py`; [engine.md](engine.md) says how the pieces work together.",
         ],
+        ["## Everything in one table"],
+        [
+            "Commands go in by `submit()`; all else comes out of `poll()`, in one order. The state is that of the",
+            "connection in question, for an accessory `Security`, for a controller `State`; both are drawn below. What",
+            "a command, an effect or an event holds is in the tables after this one.",
+            "",
+            "A command to a controller is judged by the state in which its turn will come, so several may be submitted",
+            "ahead. Where the state does not allow it, `submit()` raises `LocalProtocolError`; on a closed connection",
+            "it is accepted and fails with `Disconnected`, because the caller cannot have known.",
+        ],
+        duties.render(),
         ["## Both engines"],
         ["The replies to commands, from `hapcore.engine`."],
         _outputs("Reply", (Done, Failed)),
