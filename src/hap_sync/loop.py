@@ -145,6 +145,8 @@ class Loop:
         self._ear.close()
 
     def __enter__(self) -> None:
+        if self.closed:
+            raise LocalProtocolError("the block that this was opened by is over")
         if not self._lock.acquire(blocking=False):
             raise LocalProtocolError("another thread is using this; hand it a function with call_soon()")
         self._owner = threading.get_ident()

@@ -112,15 +112,16 @@ def dial(loop: Loop, host: str, port: int) -> socket.socket:
 
 def _connect(loop: Loop, sock: socket.socket, address: object, deadline: float) -> int:
     """The error number of connecting, 0 for none."""
-    sock.setblocking(False)
-    number = sock.connect_ex(address)  # type: ignore[arg-type]  # as getaddrinfo() gave it
-    if number not in (errno.EINPROGRESS, errno.EWOULDBLOCK):
-        return number
     answered: list[int] = []
-    loop.watch(sock, selectors.EVENT_WRITE, answered.append)
-    try:
-        if not loop.wait(lambda: bool(answered), max(deadline - time.monotonic(), 0.0)):
-            return errno.ETIMEDOUT
-    finally:
-        loop.watch(sock, 0)
+    sock.setblocking(False)
+    with loop:
+        number = sock.connect_ex(address)  # type: ignore[arg-type]  # as getaddrinfo() gave it
+        if number not in (errno.EINPROGRESS, errno.EWOULDBLOCK):
+            return number
+        loop.watch(sock, selectors.EVENT_WRITE, answered.append)
+        try:
+            if not loop.wait(lambda: bool(answered), max(deadline - time.monotonic(), 0.0)):
+                return errno.ETIMEDOUT
+        finally:
+            loop.watch(sock, 0)
     return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

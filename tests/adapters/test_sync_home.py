@@ -359,6 +359,17 @@ def test_stopping_with_clients_connected() -> None:
         assert light.on.value is True
 
 
+def test_after_the_end_of_the_block_nothing_waits_for_ever() -> None:
+    with open_house() as house:
+        client, feed = house.pair(), house.server.events()
+        rest = feed.events()
+    assert list(rest) == []
+    with pytest.raises(LocalProtocolError, match="is over"):
+        client.read([house.light.on.id])
+    with pytest.raises(LocalProtocolError, match="is over"):
+        house.server.run()
+
+
 def test_an_exception_in_the_block_comes_out_as_it_is() -> None:
     with pytest.raises(KeyError, match="mine"), open_house():
         raise KeyError("mine")
