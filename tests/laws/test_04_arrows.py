@@ -14,6 +14,7 @@ LAYERS = [
     ("hapcore.discovery", "hapcore.state"),
     ("hapcore.ip", "hapcore.ble"),
     ("hapcore.replay",),
+    ("hapcore.testing",),
 ]
 #: What belongs to one world by nature is written there, once: mDNS in asyncio, carried by the bridge; the file store,
 #: which blocks and is run in a thread.

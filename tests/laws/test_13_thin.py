@@ -14,8 +14,9 @@ SHARED = {"hap_sync/store.py", "hap_asyncio/mdns.py", "hap_asyncio/browser.py"}
 
 
 def _own(folder):
-    """The command line is a program on top of the adapter, not a part of it."""
-    own = [path for path in files(folder) if "cli" not in path.relative_to(folder).parts]
+    """The command line is a program on top of the adapter, the testing kit stands beside it: neither runs in it."""
+    apart = {"cli", "testing", "testing.py"}
+    own = [path for path in files(folder) if not apart.intersection(path.relative_to(folder).parts)]
     return [path for path in own if str(path.relative_to(SRC)) not in SHARED]
 
 

@@ -1,0 +1,56 @@
+"""The conformance suites catch every damage of the catalogue, at either end, and say what it is."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+import hap_trio.testing
+from hapcore.testing import Damage, TransportFault
+
+#: The check that finds it, and words of the explanation.
+FOUND = {
+    Damage.DROPS_BYTE: ("bytes", "1 byte(s) are missing from byte 184 of 368 on"),
+    Damage.REPEATS: ("bytes", "20 byte(s) too many arrived"),
+    Damage.REORDERS: ("bytes", "bytes 184 and following arrived before bytes 0 to 183"),
+    Damage.SWAPS_WRITES: ("order", "bytes 37 to 37 arrived before bytes 7 to 36"),
+    Damage.FLIPS_BIT: ("bytes", "byte 184 of 368 was changed from 0x88 to 0x98"),
+    Damage.TRANSLATES_NEWLINES: ("bytes", "1 byte(s) that were not sent stand before"),
+    Damage.SEVEN_BITS: ("bytes", "0x97 was sent, 0x17 came"),
+    Damage.WRITES_HALF: ("much", "8192 byte(s) are missing"),
+    Damage.HOLDS_BACK: ("hello", "nothing more came after 0 of 1 bytes"),
+    Damage.TRUNCATES_AT_CLOSE: ("last words", "the end was reported after 49980 of 50000 bytes"),
+    Damage.NEVER_CLOSES: ("last words", "a reader still waits although the connection was closed"),
+    Damage.SWALLOWS_END: ("last words", "a reader still waits although the connection was closed"),
+    Damage.ENDS_EARLY: ("", "the end was reported after"),
+    Damage.GOES_ON_AFTER_END: ("last words", "4 byte(s) too many arrived"),
+    Damage.RETURNS_TOO_MUCH: ("sizes", "reading returned 3 bytes where 1 were asked for"),
+    Damage.RETURNS_TEXT: ("hello", "reading returned str, not bytes"),
+    Damage.HALF_DUPLEX: ("waiting", "nothing more came after 0 of 300 bytes"),
+    Damage.RAISES_ITS_OWN: ("gone", "writing raised LookupError('no such wire'), where"),
+    Damage.LEAVES_READER_WAITING: ("own close", "a reader still waits"),
+}
+EVERY = pytest.mark.parametrize("damage", Damage, ids=lambda damage: damage.name.lower())
+AT = pytest.mark.parametrize("damaged", [(0,), (1,), (0, 1)], ids=["near", "far", "both"])
+
+
+def _explained(damage: Damage, fault: TransportFault) -> None:
+    check, words = FOUND[damage]
+    assert words in str(fault)
+    assert fault.check.startswith(check)
+    assert "The rule: " in str(fault)
+
+
+@EVERY
+@AT
+async def test_trio_catches(damage, damaged, autojump_clock):
+    async def make() -> tuple[trio.abc.Stream, trio.abc.Stream]:
+        ends: list[trio.abc.Stream] = list(trio.testing.memory_stream_pair())
+        for end in damaged:
+            ends[end] = hap_trio.testing.DamagedStream(ends[end], damage)
+        return ends[0], ends[1]
+
+    with pytest.raises(TransportFault) as caught:
+        await hap_trio.testing.check_transport(make)
+    _explained(damage, caught.value)
