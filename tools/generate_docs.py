@@ -5,6 +5,8 @@ between one of these marks and `<!-- end -->`:
 
     <!-- help: hap serve -->             what `hap serve --help` prints
     <!-- file: examples/own_loop.py -->  the file
+    <!-- part: examples/in_tk.py Window.pump Window.timeout -->
+                                         functions, methods or classes of a file
     <!-- labels -->                      the table of random draws
 
 With `--check` nothing is written: differences are printed, and the exit code is 1 if there are any. Needs the extra
@@ -23,11 +25,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from tests.replay import differences  # noqa: E402 - found by the line above
-from tools.docpages import cli, labels, quirks, reference  # noqa: E402
+from tools.docpages import cli, labels, listing, quirks, reference  # noqa: E402
 
 DOCS = ROOT / "docs"
 END = "<!-- end -->"
-MARKED = re.compile(rf"^(?P<mark><!-- (?P<kind>help|file|labels)(?:: (?P<name>.+?))? -->)$.*?^{END}$", re.M | re.S)
+MARKED = re.compile(rf"^(?P<mark><!-- (?P<kind>help|file|part|labels)(?:: (?P<name>.+?))? -->)$.*?^{END}$", re.M | re.S)
 
 
 def block(kind: str, name: str) -> list[str]:
@@ -36,6 +38,9 @@ def block(kind: str, name: str) -> list[str]:
         return cli.help_text(name)
     if kind == "file":
         return ["```python", *(ROOT / name).read_text(encoding="utf-8").splitlines(), "```"]
+    if kind == "part":
+        path, *names = name.split()
+        return ["```python", *listing.parts((ROOT / path).read_text(encoding="utf-8"), names), "```"]
     return labels.render()
 
 

@@ -13,6 +13,7 @@ import pytest
 from tests.docs.pages import PAGES, README, ROOT, blocks, listings
 from tests.docs.programs import finish
 from tools import generate_docs
+from tools.docpages import listing
 from tools.docpages.markdown import anchor
 from tools.readme_block import block
 
@@ -26,7 +27,7 @@ from hapcore.ip import accessory, controller
 from hapcore.model import characteristic, metadata, service
 
 #: Pages whose Python blocks are run, by the tests named after them.
-RUN = {"README", "accessory", "controller", "engine"}
+RUN = {"README", "accessory", "controller", "embedding", "engine"}
 NAMES = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
@@ -188,6 +189,25 @@ def test_every_block_is_of_a_kind_that_is_checked(page):
 def test_python_blocks_are_listings_or_compile(page):
     for one in blocks(page, "python"):
         assert compile(one.text, str(one), "exec", dont_inherit=True)
+
+
+def test_the_guide_to_embedding_shows_examples_only():
+    page = ROOT / "docs" / "embedding.md"
+    marked = [
+        found[0].split("```python\n")[1].split("\n```")[0] + "\n"
+        for found in generate_docs.MARKED.finditer(page.read_text(encoding="utf-8"))
+        if found["name"].startswith("examples/")
+    ]
+    assert [one.text for one in blocks(page, "python")] == marked
+
+
+def test_parts_of_a_file_are_cut_out_as_they_stand():
+    text = "@sing\ndef one():\n    pass\n\n\nclass Two:\n    @sing\n    async def three(self):\n        pass\n"
+    assert listing.parts(text, ["one"]) == ["@sing", "def one():", "    pass"]
+    assert listing.parts(text, ["Two.three"]) == ["@sing", "async def three(self):", "    pass"]
+    assert listing.parts(text, ["Two", "one"])[4:7] == ["", "", "@sing"]
+    with pytest.raises(SystemExit, match="four"):
+        listing.parts(text, ["Two.four"])
 
 
 def test_the_session_in_memory_runs(tmp_path):

@@ -1,16 +1,15 @@
-"""The example of tests in memory, run as its reader would."""
+"""The examples that are tests themselves, run as their readers would."""
 
 from __future__ import annotations
 
 import re
 
+import pytest
 from tests.docs.programs import ROOT, finish
 
-EXAMPLE = ROOT / "examples" / "test_in_memory.py"
 
-
-def test_the_tests_in_memory_pass(tmp_path):
-    copy = tmp_path / EXAMPLE.name
-    copy.write_text(EXAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
-    said = finish(["-m", "pytest", "-q", "-p", "no:cacheprovider", copy.name], tmp_path)
-    assert re.search(r"^3 passed", said, re.MULTILINE), said
+@pytest.mark.parametrize(("name", "passed"), [("test_in_memory.py", 3), ("test_transport.py", 1)])
+def test_an_example_of_tests_passes(name, passed, tmp_path):
+    (tmp_path / name).write_text((ROOT / "examples" / name).read_text(encoding="utf-8"), encoding="utf-8")
+    said = finish(["-m", "pytest", "-q", "-p", "no:cacheprovider", name], tmp_path)
+    assert re.search(rf"^{passed} passed", said, re.MULTILINE), said
