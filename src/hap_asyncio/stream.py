@@ -18,10 +18,8 @@ __all__ = ["dial", "listen"]
 
 #: How many connections may wait to be accepted.
 BACKLOG: Final = 128
-#: Seconds one address may take to answer a connection attempt; the next one may be the right one.
+#: Seconds a host may take to answer a connection attempt, all its addresses together; the next may be the right one.
 CONNECT_LIMIT: Final = 5.0
-#: Seconds until the next address of a name is tried beside the one that has not answered yet (RFC 8305 5).
-NEXT_ADDRESS: Final = 0.25
 
 
 def listen(address: str | None, port: int) -> socket.socket:
@@ -44,22 +42,35 @@ def listen(address: str | None, port: int) -> socket.socket:
 async def dial(made: Callable[[Link], None], host: str, port: int) -> None:
     """Connect to `host` (an IP address or a name) and `port`; `made` gets the connection before its first byte.
 
-    Raises `Disconnected` when nobody answers within 5 s.
+    The addresses of a name are tried in turn. Raises `Disconnected` when nobody answers within 5 s.
     """
-    limit = asyncio.timeout(CONNECT_LIMIT)
+    loop = asyncio.get_running_loop()
+    failure = OSError("no address")
     try:
-        async with limit:
-            loop = asyncio.get_running_loop()
-            await loop.create_connection(lambda: Link(made), host, port, happy_eyeballs_delay=_delay(host))
-    except OSError as error:
-        said = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else str(error)
-        why = f"no answer within {CONNECT_LIMIT:g} s" if limit.expired() else said
-        raise Disconnected(f"cannot connect to {host}, port {port}: {why}") from error
+        async with asyncio.timeout(CONNECT_LIMIT):
+            addresses = await _resolve(host, port)
+        for address in addresses:
+            try:
+                async with asyncio.timeout(CONNECT_LIMIT / len(addresses)):
+                    await loop.create_connection(lambda: Link(made), address, port)
+                return
+            except OSError as error:
+                failure = error
+    except OSError as error:  # about the name
+        failure = error
+    known = os.strerror(failure.errno) if failure.errno is not None and failure.errno > 0 else str(failure)
+    said = known or f"no answer within {CONNECT_LIMIT:g} s"  # the error of a limit says nothing
+    raise Disconnected(f"cannot connect to {host}, port {port}: {said}") from failure
 
 
-def _delay(host: str) -> float | None:
+async def _resolve(host: str, port: int) -> list[str]:
+    """The addresses of a name, best first. Not left to the loop: uvloop has no race of addresses."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        return NEXT_ADDRESS
-    return None  # one address: no race, in which Python 3.11 loses a connection that is cancelled just then
+        pass
+    else:
+        return [host]
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    scoped = (f"{where[0]}%{where[3]}" if len(where) == 4 and where[3] else str(where[0]) for *_, where in found)
+    return list(dict.fromkeys(scoped))

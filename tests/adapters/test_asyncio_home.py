@@ -291,6 +291,34 @@ async def test_another_device_at_the_address_is_not_taken_for_ours(house: House)
     assert await client.pairings()
 
 
+@in_virtual_time
+async def test_accessories_by_name(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    names: dict[str, list[str]] = {"lamp.test": ["192.0.2.1", "127.0.0.1"], "deaf.test": ["192.0.2.1", "192.0.2.2"]}
+    connect = loop.create_connection
+
+    async def getaddrinfo(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        if host not in names:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in names[host]]
+
+    async def create_connection(make: object, host: str, port: int) -> object:
+        if host.startswith("192.0.2."):
+            await asyncio.sleep(math.inf)
+        return await connect(make, host, port)
+
+    monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(loop, "create_connection", create_connection)
+    port = house.server.port
+    await house.home.identify(f"lamp.test:{port}")
+    start = loop.time()
+    with pytest.raises(Disconnected, match="no answer within 5 s"):
+        await house.home.identify(f"deaf.test:{port}")
+    assert loop.time() - start == pytest.approx(5, abs=0.5)
+    with pytest.raises(Disconnected, match="not known"):
+        await house.home.identify(f"nobody.test:{port}")
+
+
 @on_asyncio
 async def test_unpairing_an_accessory_that_is_gone_needs_force() -> None:
     async with hap_asyncio.open_controller(mdns=False) as home:
@@ -531,7 +559,7 @@ async def test_serve_runs_until_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await serving
     writer.close()
-    with pytest.raises(OSError, match="failed"):
+    with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", server.port)
 
 
