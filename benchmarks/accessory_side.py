@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 from statistics import median
 
-from bench import BUTTON, HAPPYTHON, ON, OURS, PLAIN, Bench
+from bench import ASYNCIO, BUTTON, HAPPYTHON, ON, OURS, PLAIN, SYNC, Bench
 from generator import (
     Connection,
     Keys,
@@ -26,12 +26,14 @@ from generator import (
 from program import Program
 from report import Row, Table
 
-SUBJECTS = (OURS, PLAIN, HAPPYTHON)
+#: Where the adapter makes no difference to speak of, and where it does.
+FEW = (OURS, PLAIN, HAPPYTHON)
+ALL = (OURS, PLAIN, ASYNCIO, SYNC, HAPPYTHON)
 
 
 def pair_setup(bench: Bench) -> Table:
     """M1 to M6 on a connection of its own; the pairing is removed in between, outside the measurement."""
-    table = Table("Pair-setup", SUBJECTS, HAPPYTHON)
+    table = Table("Pair-setup", FEW, HAPPYTHON)
     wall, cpu = Row("wall", "ms"), Row("accessory CPU", "ms", "0.2, plain 1.0")
 
     def sample(program: Program) -> tuple[float, float]:
@@ -46,10 +48,9 @@ def pair_setup(bench: Bench) -> Table:
 
     with ExitStack() as stack:
         programs = {
-            subject: stack.enter_context(Program(bench.accessory_commands[subject], bench.cores[0]))
-            for subject in SUBJECTS
+            subject: stack.enter_context(Program(bench.accessory_commands[subject], bench.cores[0])) for subject in FEW
         }
-        for subject in bench.rounds(SUBJECTS):
+        for subject in bench.rounds(FEW):
             program = programs[subject]
             bench.place(program)
             took, used = bench.quietly((program,), partial(sample, program))
@@ -60,7 +61,7 @@ def pair_setup(bench: Bench) -> Table:
 
 def pair_verify(bench: Bench) -> Table:
     """Connect, verify, close, one after the other."""
-    table = Table("Pair-verify, a new connection each", SUBJECTS, HAPPYTHON)
+    table = Table("Pair-verify, a new connection each", FEW, HAPPYTHON)
     count = bench.size.verifies
 
     def sample(program: Program, keys: Keys) -> tuple[float, float]:
@@ -69,10 +70,10 @@ def pair_verify(bench: Bench) -> Table:
             verified(program.hello["port"], keys).close()
         return count / (time.perf_counter() - started), (program.cpu() - before) / count * 1e6
 
-    with bench.accessories(subjects=SUBJECTS) as found:
+    with bench.accessories(subjects=FEW) as found:
         for same in (False, True):
             where = "same core" if same else "two cores"
-            for subject in bench.rounds(SUBJECTS):
+            for subject in bench.rounds(FEW):
                 program, keys = found[subject]
                 bench.place(program, same=same)
                 rate, used = bench.quietly((program,), partial(sample, program, keys))
@@ -81,7 +82,7 @@ def pair_verify(bench: Bench) -> Table:
     return table
 
 
-def _load(bench: Bench, program: Program, lines: list[Connection], requests: list[bytes]) -> tuple[float, float]:
+def load(bench: Bench, program: Program, lines: list[Connection], requests: list[bytes]) -> tuple[float, float]:
     """Requests per second and CPU microseconds for each."""
 
     def run(seconds: float) -> tuple[int, float]:
@@ -108,17 +109,17 @@ def one_characteristic(kind: str, line: Connection) -> list[bytes]:
 
 def requests(bench: Bench) -> Table:
     """GET and PUT of one characteristic, one connection, one request after the other."""
-    table = Table("One connection, one characteristic, sequential", SUBJECTS, HAPPYTHON)
-    with bench.accessories(subjects=SUBJECTS) as found:
+    table = Table("One connection, one characteristic, sequential", ALL, HAPPYTHON)
+    with bench.accessories(subjects=ALL) as found:
         lines = {subject: verified(program.hello["port"], keys) for subject, (program, keys) in found.items()}
         for kind in ("GET", "PUT"):
             wanted = {subject: one_characteristic(kind, line) for subject, line in lines.items()}
             for same in (False, True):
                 where = f"{kind}, {'same core' if same else 'two cores'}"
-                for subject in bench.rounds(SUBJECTS):
+                for subject in bench.rounds(ALL):
                     program = found[subject][0]
                     bench.place(program, same=same)
-                    rate, used = _load(bench, program, [lines[subject]], wanted[subject])
+                    rate, used = load(bench, program, [lines[subject]], wanted[subject])
                     table.add(Row(f"{where}: rate", "/s"), subject, rate)
                     table.add(Row(f"{where}: accessory CPU", "us", "0.6"), subject, used)
     return table
@@ -127,18 +128,18 @@ def requests(bench: Bench) -> Table:
 def many(bench: Bench) -> Table:
     """The same with 50 connections, one request in flight on each."""
     count = bench.size.connections
-    table = Table(f"{count} connections, one request in flight on each", SUBJECTS, HAPPYTHON)
-    with bench.accessories(subjects=SUBJECTS) as found:
+    table = Table(f"{count} connections, one request in flight on each", ALL, HAPPYTHON)
+    with bench.accessories(subjects=ALL) as found:
         lines = {
             subject: [verified(program.hello["port"], keys) for _ in range(count)]
             for subject, (program, keys) in found.items()
         }
         for kind in ("GET", "PUT"):
             wanted = {subject: one_characteristic(kind, each[0]) for subject, each in lines.items()}
-            for subject in bench.rounds(SUBJECTS):
+            for subject in bench.rounds(ALL):
                 program = found[subject][0]
                 bench.place(program)
-                rate, used = _load(bench, program, lines[subject], wanted[subject])
+                rate, used = load(bench, program, lines[subject], wanted[subject])
                 table.add(Row(f"{kind}: rate", "/s"), subject, rate)
                 table.add(Row(f"{kind}: accessory CPU", "us", "0.5"), subject, used)
     return table
@@ -146,7 +147,7 @@ def many(bench: Bench) -> Table:
 
 def events(bench: Bench) -> Table:
     """Button presses as fast as the accessory can, each of which goes to every subscriber at once."""
-    table = Table("Immediate events, changes as fast as the accessory can", SUBJECTS, HAPPYTHON)
+    table = Table("Immediate events, changes as fast as the accessory can", ALL, HAPPYTHON)
 
     def sample(program: Program, lines: list[Connection], presses: int) -> tuple[float, float, float]:
         wanted = presses * len(lines)
@@ -159,7 +160,7 @@ def events(bench: Bench) -> Table:
         used = program.cpu() - before
         return delivered / took, used / max(1, delivered) * 1e6, delivered / wanted
 
-    with bench.accessories(subjects=SUBJECTS) as found:
+    with bench.accessories(subjects=ALL) as found:
         for count in (1, bench.size.connections):
             what = "1 subscriber" if count == 1 else f"{count} subscribers"
             target = "" if count == 1 else "0.9"
@@ -168,7 +169,7 @@ def events(bench: Bench) -> Table:
                 subject: [_subscribed(program.hello["port"], keys) for _ in range(count)]
                 for subject, (program, keys) in found.items()
             }
-            for subject in bench.rounds(SUBJECTS):
+            for subject in bench.rounds(ALL):
                 program = found[subject][0]
                 bench.place(program)
                 rate, used, share = bench.quietly((program,), partial(sample, program, lines[subject], presses))
@@ -191,15 +192,15 @@ def _subscribed(port: int, keys: Keys) -> Connection:
 
 def bridge(bench: Bench) -> Table:
     """The whole database of a bridge, 100 temperature sensors and 20 lightbulbs."""
-    table = Table("GET /accessories, bridge of 121", SUBJECTS, HAPPYTHON)
+    table = Table("GET /accessories, bridge of 121", FEW, HAPPYTHON)
     request = get("/accessories")
 
-    with bench.accessories("--set", "bridge", subjects=SUBJECTS) as found:
+    with bench.accessories("--set", "bridge", subjects=FEW) as found:
         lines = {subject: verified(program.hello["port"], keys) for subject, (program, keys) in found.items()}
-        for subject in bench.rounds(SUBJECTS):
+        for subject in bench.rounds(FEW):
             program = found[subject][0]
             bench.place(program)
-            rate, used = _load(bench, program, [lines[subject]], [request])
+            rate, used = load(bench, program, [lines[subject]], [request])
             table.add(Row("wall", "ms"), subject, 1e3 / rate)
             table.add(Row("accessory CPU", "ms", "1.0"), subject, used / 1e3)
             table.add(Row("body", "bytes"), subject, len(lines[subject].request(request)[1]))
@@ -208,9 +209,9 @@ def bridge(bench: Bench) -> Table:
 
 def start(bench: Bench) -> Table:
     """A fresh process each time: until it listens, then its memory."""
-    table = Table("Start and memory", SUBJECTS, HAPPYTHON)
+    table = Table("Start and memory", ALL, HAPPYTHON)
     for set_, what in (("light", "1 accessory"), ("bridge", "121 accessories")):
-        for subject in bench.rounds(SUBJECTS):
+        for subject in bench.rounds(ALL):
             os.sched_setaffinity(0, {bench.cores[1]})
             with Program([*bench.accessory_commands[subject], "--set", set_], bench.cores[0]) as program:
                 table.add(Row(f"spawn to listening, {what}: wall", "ms"), subject, program.start_wall * 1e3)

@@ -16,7 +16,10 @@ from program import HERE, Program
 
 R = TypeVar("R")
 
-OURS, PLAIN, HAPPYTHON, AIOHOMEKIT = "hap_trio", "hap_trio plain", "HAP-python", "aiohomekit"
+OURS, PLAIN, ASYNCIO, SYNC = "hap_trio", "hap_trio plain", "hap_asyncio", "hap_sync"
+HAPPYTHON, AIOHOMEKIT = "HAP-python", "aiohomekit"
+#: The engine alone: without any transport, and in the shortest loop around sockets.
+MEMORY, BARE = "engine in memory", "bare loop"
 
 #: Short types of the characteristics that are read, written and pressed.
 ON, BUTTON = "25", "73"
@@ -53,20 +56,15 @@ def _busy() -> float:
 class Bench:
     """One run."""
 
-    def __init__(self, size: Size, peers: Path) -> None:
+    def __init__(self, size: Size, peers: Path | None) -> None:
+        """Without `peers`, only measures of ours alone can be taken."""
         self.size = size
-        self.peer_python = str(peers / "venv" / "bin" / "python")
-        ours, theirs = str(HERE / "accessories" / "ours_trio.py"), str(HERE / "accessories" / "happython.py")
-        self.accessory_commands = {
-            OURS: [sys.executable, ours],
-            PLAIN: [sys.executable, ours, "--plain"],
-            HAPPYTHON: [self.peer_python, theirs],
+        self.peer_python = str(peers / "venv" / "bin" / "python") if peers else ""
+        self.accessory_commands = _ours("accessories") | {
+            HAPPYTHON: [self.peer_python, str(HERE / "accessories" / "happython.py")]
         }
-        ours, theirs = str(HERE / "controllers" / "ours_trio.py"), str(HERE / "controllers" / "aiohomekit.py")
-        self.controller_commands = {
-            OURS: [sys.executable, ours],
-            PLAIN: [sys.executable, ours, "--plain"],
-            AIOHOMEKIT: [self.peer_python, theirs],
+        self.controller_commands = _ours("controllers") | {
+            AIOHOMEKIT: [self.peer_python, str(HERE / "controllers" / "aiohomekit.py")]
         }
         cores = sorted(os.sched_getaffinity(0))
         #: Where the program under test runs, and where the load comes from.
@@ -111,6 +109,21 @@ class Bench:
                     self.others.append(others)
                 return result
             attempt += 1
+
+
+def _ours(role: str) -> dict[str, list[str]]:
+    """How to start those of our programs that stand in the folder `role`."""
+
+    def command(file: str, *options: str) -> list[str]:
+        return [sys.executable, str(HERE / role / file), *options]
+
+    return {
+        OURS: command("ours_trio.py"),
+        PLAIN: command("ours_trio.py", "--plain"),
+        ASYNCIO: command("ours_asyncio.py"),
+        SYNC: command("ours_sync.py"),
+        BARE: command("bare.py"),
+    }
 
 
 def _used(programs: tuple[Program, ...]) -> float:

@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from functools import partial
 from statistics import median
 
-from bench import AIOHOMEKIT, HAPPYTHON, ON, OURS, PLAIN, Bench
+from bench import AIOHOMEKIT, ASYNCIO, HAPPYTHON, ON, OURS, PLAIN, SYNC, Bench
 from generator import database, find, paired, unpair, verified
 from program import Program
 from report import Row, Table
 
-SUBJECTS = (OURS, PLAIN, AIOHOMEKIT)
+SUBJECTS = (OURS, PLAIN, ASYNCIO, SYNC, AIOHOMEKIT)
 #: How often a refused pairing is tried again: HAP-python refuses one in a hundred over a leading zero.
 ATTEMPTS = 5
 
@@ -26,14 +26,14 @@ def controller(bench: Bench) -> Table:
             accessory = stack.enter_context(Program(bench.accessory_commands[HAPPYTHON], bench.cores[0]))
             program = stack.enter_context(Program(bench.controller_commands[subject], bench.cores[1]))
             bench.versions[f"{subject} (controller)"] = program.hello["versions"] | {"Python": program.hello["python"]}
-            found[subject] = (accessory, program, _number_of_on(accessory.hello["port"]))
+            found[subject] = (accessory, program, number_of_on(accessory.hello["port"]))
         for subject in bench.rounds(SUBJECTS):
             accessory, program, _ = found[subject]
             took, used = bench.quietly((accessory, program), partial(_pairings, bench, accessory, program))
             table.add(Row("pair-setup, wall", "ms"), subject, took)
             table.add(Row("pair-setup, own CPU", "ms"), subject, used)
         for accessory, program, _ in found.values():
-            _pair(program, accessory)
+            pair(program, accessory)
         jobs: list[tuple[str, dict[str, object], str]] = [
             ("pair-verify", {"do": "verify", "count": max(1, bench.size.verifies // 3)}, ""),
             ("read", {"do": "read", "seconds": bench.size.seconds}, "1.0"),
@@ -53,7 +53,7 @@ def controller(bench: Bench) -> Table:
     return table
 
 
-def _number_of_on(port: int) -> str:
+def number_of_on(port: int) -> str:
     keys = paired(port)
     line = verified(port, keys)
     aid, iid = find(database(line), ON)
@@ -65,14 +65,14 @@ def _number_of_on(port: int) -> str:
 def _pairings(bench: Bench, accessory: Program, program: Program) -> tuple[float, float]:
     walls, cpus = [], []
     for _ in range(bench.size.setups):
-        answer = _pair(program, accessory)
+        answer = pair(program, accessory)
         walls.append(answer["wall"] * 1e3)
         cpus.append(answer["cpu"] * 1e3)
         program.do(do="unpair")
     return median(walls), median(cpus)
 
 
-def _pair(program: Program, accessory: Program) -> dict:
+def pair(program: Program, accessory: Program) -> dict:
     for _ in range(ATTEMPTS):
         try:
             return program.do(do="pair", port=accessory.hello["port"], device_id="00:00:00:00:00:00")

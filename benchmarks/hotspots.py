@@ -1,6 +1,6 @@
-"""Where our accessory spends its time: `python benchmarks/hotspots.py GET|PUT|verify [--requests N] [--lines N]`.
+"""Where our accessory spends its time: `python benchmarks/hotspots.py GET|PUT|verify [--adapter trio|asyncio|sync]`.
 
-Runs accessories/ours_trio.py under cProfile, drives it, and prints the functions that took most CPU time by
+Runs accessories/ours_trio.py, or another adapter, under cProfile, drives it, and prints the functions that took most CPU time by
 themselves. The profiler makes every Python call dearer, so the shares count, not the times.
 """
 
@@ -25,6 +25,7 @@ def main() -> None:
     """Run, load, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["GET", "PUT", "verify"])
+    parser.add_argument("--adapter", choices=["trio", "asyncio", "sync"], default="trio")
     parser.add_argument("--requests", type=int, default=5000)
     parser.add_argument("--lines", type=int, default=30)
     options = parser.parse_args()
@@ -32,7 +33,8 @@ def main() -> None:
     os.sched_setaffinity(0, {cores[-1]})
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "profile"
-        command = [sys.executable, str(HERE / "accessories" / "ours_trio.py"), "--profile", str(file)]
+        accessory = HERE / "accessories" / f"ours_{options.adapter}.py"
+        command = [sys.executable, str(accessory), "--profile", str(file)]
         with Program(command, cores[0]) as program:
             port = program.hello["port"]
             keys = paired(port)

@@ -18,11 +18,11 @@ class Row:
 
 @dataclass
 class Table:
-    """Rows by subject; ratios are to `peer`."""
+    """Rows by subject; ratios are to `peer`, or to each of several."""
 
     title: str
     subjects: tuple[str, ...]
-    peer: str | None = None
+    peer: str | tuple[str, ...] | None = None
     samples: dict[Row, dict[str, list[float]]] = field(default_factory=dict)
 
     def add(self, row: Row, subject: str, value: float) -> None:
@@ -36,10 +36,10 @@ class Table:
 
     def text(self) -> str:
         """The table as Markdown: median [least..most] for each subject, then its ratio to the peer."""
-        others = [subject for subject in self.subjects if subject != self.peer]
-        compared = others if self.peer else []
+        peers = (self.peer,) if isinstance(self.peer, str) else self.peer or ()
+        compared = [(subject, peer) for peer in peers for subject in self.subjects if subject not in peers]
         targets = any(row.target for row in self.samples)
-        head = ["", *self.subjects, *(f"{subject} / {self.peer}" for subject in compared), *(["target"] * targets)]
+        head = ["", *self.subjects, *(f"{subject} / {peer}" for subject, peer in compared), *(["target"] * targets)]
         lines = [f"### {self.title}", "", _line(head), _line(["---"] * len(head))]
         for row, middle in self.medians():
             cells = [f"{row.label}, {row.unit}" if row.unit else row.label]
@@ -48,9 +48,9 @@ class Table:
                 cells.append(
                     f"{_number(middle[subject])} [{_number(min(values))}..{_number(max(values))}]" if values else "-"
                 )
-            for subject in compared:
-                if subject in middle and middle.get(self.peer):
-                    cells.append(f"{middle[subject] / middle[self.peer]:.2f}")
+            for subject, peer in compared:
+                if subject in middle and middle.get(peer):
+                    cells.append(f"{middle[subject] / middle[peer]:.2f}")
                 else:
                     cells.append("-")
             if targets:

@@ -21,8 +21,11 @@ import alone  # noqa: E402
 import controller_side  # noqa: E402
 from bench import FULL, QUICK, Bench  # noqa: E402
 
+import adapters  # noqa: E402
+
 MEASURES = {
     "floor": alone.floor,
+    "adapters": adapters.both,
     "pair-setup": accessory_side.pair_setup,
     "pair-verify": accessory_side.pair_verify,
     "requests": accessory_side.requests,
@@ -33,6 +36,8 @@ MEASURES = {
     "controller": controller_side.controller,
     "imports": alone.imports,
 }
+#: Those that need no peers.
+ALONE = {"floor", "adapters"}
 
 
 def versions() -> dict[str, str]:
@@ -46,12 +51,15 @@ def versions() -> dict[str, str]:
     return found
 
 
-def prepare(parser: argparse.ArgumentParser, *, quick: bool) -> Bench:
-    """Find the peers, and make sure that they run on our version of Python."""
+def prepare(parser: argparse.ArgumentParser, *, quick: bool, alone: bool) -> Bench:
+    """Find the peers, unless ours are measured alone, and make sure that they run on our version of Python."""
+    size = QUICK if quick else FULL
+    if alone:
+        return Bench(size, None)
     peers = os.environ.get("HAPCORE_PEERS")
     if not peers:
         parser.error("HAPCORE_PEERS is not set; see benchmarks/README.md")
-    bench = Bench(QUICK if quick else FULL, Path(peers).resolve())
+    bench = Bench(size, Path(peers).resolve())
     asked = subprocess.run(
         [bench.peer_python, "-c", "import platform; print(platform.python_version())"],
         capture_output=True,
@@ -70,14 +78,16 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=MEASURES, help="one measure; may be given several times")
     parser.add_argument("--json", type=Path, help="write all samples to this file")
     options = parser.parse_args()
-    bench = prepare(parser, quick=options.quick)
+    names = options.only or list(MEASURES)
+    bench = prepare(parser, quick=options.quick, alone=ALONE.issuperset(names))
     before, started = os.getloadavg(), time.time()
     tables = []
-    for name in options.only or MEASURES:
+    for name in names:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        table = MEASURES[name](bench)
-        tables.append(table)
-        print(table.text(), flush=True)
+        found = MEASURES[name](bench)
+        for table in found if isinstance(found, tuple) else (found,):
+            tables.append(table)
+            print(table.text(), flush=True)
     others = sorted(bench.others) or [0.0]
     about = {
         "runner": versions(),
