@@ -6,6 +6,9 @@ from hapcore.testing.chance import seeded_entropy
 from hapcore.testing.checks import CHECKS, OWN_CLOSE, Examiner
 from hapcore.testing.damage import Damage, Spoiler
 from hapcore.testing.network import CALM, ConnectionLost, End, Link, Network, VirtualClock, Weather
+from hapcore.testing.news import News
+from hapcore.testing.pair import Device, Pair
+from hapcore.testing.remote import Remote
 from hapcore.testing.steps import Action, Check, Close, Line, Receive, Send, TransportFault
 
 __all__ = [
@@ -17,12 +20,16 @@ __all__ = [
     "Close",
     "ConnectionLost",
     "Damage",
+    "Device",
     "End",
     "Examiner",
     "Line",
     "Link",
     "Network",
+    "News",
+    "Pair",
     "Receive",
+    "Remote",
     "Send",
     "Spoiler",
     "TransportFault",

@@ -185,6 +185,7 @@ class Link:
         """Break the connection: what is on its way is lost, both ends get an error."""
         for pipe in self._pipes:
             pipe.drop()
+            pipe.ended = now
         self.break_off(now)
 
     def break_off(self, now: float) -> None:
