@@ -1,7 +1,7 @@
 """Where our accessory spends its time: `python benchmarks/hotspots.py GET|PUT|verify [--adapter trio|asyncio|sync]`.
 
-Runs accessories/ours_trio.py, or another adapter, under cProfile, drives it, and prints the functions that took most CPU time by
-themselves. The profiler makes every Python call dearer, so the shares count, not the times.
+Runs accessories/ours_trio.py, or another adapter, under cProfile, drives it, and prints the functions that took most
+CPU time by themselves. The profiler makes every Python call dearer, so the shares count, not the times.
 """
 
 from __future__ import annotations
