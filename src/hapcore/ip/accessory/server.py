@@ -335,8 +335,7 @@ class Server(Engine):
         """From the next byte on, in both directions, the connection is encrypted."""
         rest = session.reader.release()
         session.reader = RequestReader()
-        session.opener = FrameOpener(keys.write.reveal())
-        session.sealer = FrameSealer(keys.read.reveal())
+        session.opener, session.sealer = self._make_frames(session, keys)
         session.security = Security.TRANSIENT if verified is None else Security.SECURED
         session.last_active = self._now
         if verified is not None:
@@ -407,6 +406,11 @@ class Server(Engine):
             self._emit(SessionClosed(session.caller, reason))
 
     # Inner workings.
+
+    def _make_frames(self, session: Session, keys: SessionKeys) -> tuple[FrameOpener, FrameSealer]:
+        """The record layer of a connection; a recorder makes one that notes what passes."""
+        del session
+        return FrameOpener(keys.write), FrameSealer(keys.read)
 
     def _produce(self) -> Output | None:
         """Go on with what had to wait until everything before it was taken: long answers, requests sent ahead."""

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from hapcore.codec.http import HttpError, Response, ResponseReader
-from hapcore.crypto.frames import FrameError, FrameOpener, FrameSealer
+from hapcore.crypto.frames import FrameError, FrameOpener, FrameSealer, SessionKeys
 from hapcore.engine import CloseConnection, Command, CommandId, Done, Engine, Failed, SendBytes
 from hapcore.entropy import Entropy
 from hapcore.errors import (
@@ -205,7 +205,7 @@ class Connection(Engine):
                 if plain and self._secured():
                     # The byte after M4 is the first of a frame, also if it came together with M4 (HAP 5.2). The rest
                     # is all of this portion: had M4 ended in an earlier one, it had been taken then.
-                    self._reader = ResponseReader()
+                    self._reader = self._make_reader()
                     self.receive_data(data[len(data) - reader.buffered :], self._now)
                     return
         except HttpError as error:
@@ -268,7 +268,7 @@ class Connection(Engine):
         session = self._session
         if session.keys is not None:
             keys, session.keys = session.keys.keys, None
-            self._opener, self._sealer = FrameOpener(keys.read), FrameSealer(keys.write)
+            self._opener, self._sealer = self._make_frames(keys)
         self._emit(Done(job.command, result))
         if session.finished:
             self._end(None)
@@ -298,6 +298,14 @@ class Connection(Engine):
                 kept.append(job)
         self._waiting = kept
         self._planned = state
+
+    # What a recorder replaces by parts that note what passes.
+
+    def _make_frames(self, keys: SessionKeys) -> tuple[FrameOpener, FrameSealer]:
+        return FrameOpener(keys.read), FrameSealer(keys.write)
+
+    def _make_reader(self) -> ResponseReader:
+        return ResponseReader()
 
     def _secured(self) -> bool:
         return self._opener is not None

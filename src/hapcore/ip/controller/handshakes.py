@@ -23,8 +23,6 @@ from hapcore.ip.controller.reading import pairing_body
 from hapcore.ip.controller.requests import Outgoing, pairing_message
 from hapcore.ip.controller.session import Session
 from hapcore.pairing.pairings import decode_done, decode_list, encode_add, encode_list, encode_remove
-from hapcore.pairing.setup import PairSetupController
-from hapcore.pairing.verify import PairVerifyController
 
 __all__ = [
     "Errand",
@@ -52,7 +50,7 @@ def start_setup(session: Session, command: StartPairSetup) -> Procedure:
 
     def run() -> Errand:
         session.setup = None
-        machine = PairSetupController(
+        machine = session.make_setup(
             session.entropy, method=command.method, identity=command.identity, expected_id=command.expected_id
         )
         fit = False
@@ -84,7 +82,7 @@ def verify(session: Session, command: VerifyPairing) -> Procedure:
     """M1 to M4; leaves the keys in the session."""
 
     def run() -> Errand:
-        machine = PairVerifyController(command.pairing, session.entropy)
+        machine = session.make_verify(command.pairing, session.entropy)
         answer = yield pairing_message(session.host, _VERIFY, machine.m1(), slow=True)
         m3 = machine.m3(pairing_body("pair-verify", answer, 2))
         answer = yield pairing_message(session.host, _VERIFY, m3, slow=True)

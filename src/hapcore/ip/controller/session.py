@@ -15,7 +15,7 @@ from hapcore.model.metadata import Metadata, Permission
 from hapcore.model.remote import AccessoryDescription, CharacteristicDescription
 from hapcore.model.uuid import IMMEDIATE
 from hapcore.pairing.setup import PairSetupController
-from hapcore.pairing.verify import VerifiedKeys
+from hapcore.pairing.verify import PairVerifyController, VerifiedKeys
 
 __all__ = ["CONNECTION", "Session"]
 
@@ -26,11 +26,26 @@ CONNECTION: Final = ConnectionId(0)
 class Session:
     """The memory shared by the procedures of one connection."""
 
-    __slots__ = ("accessories", "characteristics", "entropy", "finished", "host", "keys", "own_id", "presses", "setup")
+    __slots__ = (
+        "accessories",
+        "characteristics",
+        "entropy",
+        "finished",
+        "host",
+        "keys",
+        "make_setup",
+        "make_verify",
+        "own_id",
+        "presses",
+        "setup",
+    )
 
     def __init__(self, host: str, entropy: Entropy, database: Iterable[AccessoryDescription]) -> None:
         self.host = host_header(host)
         self.entropy = entropy
+        #: The machines of the pairing procedures; a recorder puts in some that note what comes of each message.
+        self.make_setup: type[PairSetupController] = PairSetupController
+        self.make_verify: type[PairVerifyController] = PairVerifyController
         self.accessories: tuple[AccessoryDescription, ...] = ()
         self.characteristics: dict[tuple[int, int], CharacteristicDescription] = {}
         self.presses: frozenset[tuple[int, int]] = frozenset()
