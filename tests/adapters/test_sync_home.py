@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.adapters.sync_home import CODE, WRONG_CODE, House, lamp, open_house, open_lamp
@@ -16,6 +18,7 @@ import hap_sync
 from hap_sync import pump
 from hap_sync.pump import HIGH_WATER
 from hapcore.catalogue.characteristics import NAME
+from hapcore.catalogue.services import Lightbulb
 from hapcore.discovery import DiscoveredAccessory, Gone
 from hapcore.errors import (
     AccessoryChanged,
@@ -287,9 +290,12 @@ def test_a_pairing_that_is_lost_says_what_to_do(tmp_path: Path, monkeypatch: pyt
 def test_reconnects_when_the_connection_is_gone(house: House) -> None:
     client, on = house.pair(), house.light.on.id
     client.read([on])
-    client.close()
-    assert not client.connected
-    assert client.read([on])[on].value is False
+    members = len(house.home._loop.members)
+    for _ in range(3):
+        client.close()
+        assert not client.connected
+        assert client.read([on])[on].value is False
+    assert len(house.home._loop.members) == members
 
 
 def test_a_restarted_accessory_is_found_again(tmp_path: Path) -> None:
@@ -332,6 +338,8 @@ def test_another_device_at_the_address_is_not_taken_for_ours(house: House) -> No
         with pytest.raises(AccessoryChanged) as failure:
             elsewhere.read([(1, 2)])
         assert "port 1: Connection refused" in failure.value.__notes__[0]
+        other.run(timeout=0.02)
+        assert not other._pump._wires  # nothing is left open there
     assert client.pairings()
 
 
@@ -439,6 +447,8 @@ def test_a_peer_that_reads_late_gets_everything(house: House) -> None:
             except BlockingIOError:
                 pass
         assert got > HIGH_WATER
+        house.server.step(10)
+        assert late.recv(1000)  # the rest of the questions is answered
 
 
 def test_a_peer_that_takes_nothing_is_cut_off(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -548,12 +558,17 @@ def test_ctrl_c_in_a_write_only_loses_the_result(house: House) -> None:
     assert not session._pump._replies
 
 
-def test_ctrl_c_waits_until_a_pairing_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with open_house(tmp_path / "pairings.json") as house:
-        persist = hap_sync.FileStore.persist
+@pytest.mark.parametrize("moment", [1, 2], ids=["waiting for the accessory", "storing"])
+def test_ctrl_c_waits_until_a_pairing_is_stored(moment: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_house(tmp_path / "pairings.json", state=tmp_path / "lamp.json") as house:
+        persist, stored = hap_sync.FileStore.persist, 0
 
-        def interrupted(*arguments: object) -> None:
-            signal.raise_signal(signal.SIGINT)
+        def interrupted(*arguments: Any) -> None:
+            """The accessory stores first, then the controller."""
+            nonlocal stored
+            stored += 1
+            if stored == moment:
+                signal.raise_signal(signal.SIGINT)
             persist(*arguments)
 
         with monkeypatch.context() as late:
@@ -611,7 +626,8 @@ def test_is_found_on_the_network_also_after_it_moved(tmp_path: Path) -> None:
         hap_sync.open_controller(mdns=mdns) as home,
         ExitStack() as stack,
     ):
-        with open_lamp(state=state, mdns=mdns) as (light, server):
+        name = f"Lamp {secrets.token_hex(4)}"  # of no other test that runs beside this one
+        with open_lamp(Lightbulb(name), state=state, mdns=mdns) as (light, server):
             found = home.find(server.device_id.lower())
             assert (found.port, found.addresses, found.paired) == (server.port, ("127.0.0.1",), False)
             client = home.pair(found, CODE, "lamp")
@@ -624,7 +640,7 @@ def test_is_found_on_the_network_also_after_it_moved(tmp_path: Path) -> None:
             )
         # a goodbye, although the mDNS goes on
         assert any(isinstance(news, Gone) and news.device_id == found.device_id for news in browsing)
-        with open_lamp(state=state, mdns=mdns) as (light, server):
+        with open_lamp(Lightbulb(name), state=state, mdns=mdns) as (light, server):
             assert server.port != found.port
             assert client.read([light.on.id])[light.on.id].value is False
             assert home.record("lamp").port == server.port
@@ -636,6 +652,22 @@ def test_discovering_ends_in_time() -> None:
             pass
         with pytest.raises(TimedOut, match="was not seen"):
             home.find("00:00:00:00:00:00", timeout=0.05)
+
+
+def test_leaving_does_not_wait_for_the_announcement() -> None:
+    with hap_sync.open_mdns(["127.0.0.1"]) as mdns:
+        with open_lamp(mdns=mdns) as (_, server):
+            (announcing,) = server._announcing
+        assert announcing.cancelled()
+
+
+def test_of_many_news_of_an_accessory_the_last_counts() -> None:
+    with hap_sync.open_mdns(["127.0.0.1"]) as mdns, mdns.browse() as browsing:
+        for name in ("first", "second"):
+            browsing.put(Gone(name, "00:00:00:00:00:01"))
+            browsing.put(Gone(name, "00:00:00:00:00:02"))
+        ours = [one for one in browsing.events(0) if one.device_id.startswith("00:00:00:00:00")]
+        assert [one.name for one in ours] == ["second", "second"]
 
 
 def test_mdns_says_what_is_wrong(caplog: pytest.LogCaptureFixture) -> None:

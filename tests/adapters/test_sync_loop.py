@@ -175,10 +175,11 @@ def test_no_room_for_another_connection_is_waited_for(monkeypatch: pytest.Monkey
         listener = Listener(loop, "127.0.0.1", 0)
         taken: list[socket.socket] = []
         listener.start(taken.append)
-        inner, failures = listener._socket, [errno.EMFILE, errno.ECONNABORTED]
+        inner, failures, asked = listener._socket, [errno.EMFILE, errno.ECONNABORTED], []
 
         class Full:
             def accept(self) -> tuple[socket.socket, object]:
+                asked.append(len(failures))
                 if failures:
                     raise OSError(number := failures.pop(0), os.strerror(number))
                 return inner.accept()
@@ -188,6 +189,10 @@ def test_no_room_for_another_connection_is_waited_for(monkeypatch: pytest.Monkey
 
         listener._socket = Full()  # type: ignore[assignment]
         with dial(loop, "127.0.0.1", listener.port) as ours:
+            loop.wait(lambda: bool(asked), 10)
+            for _ in range(3):
+                loop.step(0)
+            assert asked == [2]
             loop.wait(lambda: bool(taken), 10)
             assert taken[0].getpeername() == ours.getsockname()
         listener.close()
