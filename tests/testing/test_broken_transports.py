@@ -6,6 +6,7 @@ import pytest
 import trio
 import trio.testing
 
+import hap_asyncio.testing
 import hap_trio.testing
 from hapcore.testing import Damage, TransportFault
 
@@ -53,4 +54,21 @@ async def test_trio_catches(damage, damaged, autojump_clock):
 
     with pytest.raises(TransportFault) as caught:
         await hap_trio.testing.check_transport(make)
+    _explained(damage, caught.value)
+
+
+@EVERY
+@AT
+def test_asyncio_catches(damage, damaged):
+    if damage is Damage.LEAVES_READER_WAITING:
+        return  # hap_asyncio cancels its reader: nothing depends on it
+
+    async def make():
+        ends = list(hap_asyncio.testing.memory_streams())
+        for end in damaged:
+            ends[end] = hap_asyncio.testing.damaged(*ends[end], damage)
+        return ends[0], ends[1]
+
+    with pytest.raises(TransportFault) as caught:
+        hap_asyncio.testing.run(hap_asyncio.testing.check_transport(make))
     _explained(damage, caught.value)
