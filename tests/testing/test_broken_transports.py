@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 import trio
 import trio.testing
 
 import hap_asyncio.testing
+import hap_sync.testing
 import hap_trio.testing
 from hapcore.testing import Damage, TransportFault
 
@@ -71,4 +74,33 @@ def test_asyncio_catches(damage, damaged):
 
     with pytest.raises(TransportFault) as caught:
         hap_asyncio.testing.run(hap_asyncio.testing.check_transport(make))
+    _explained(damage, caught.value)
+
+
+@EVERY
+@AT
+def test_sync_catches(damage, damaged):
+    if damage in (Damage.LEAVES_READER_WAITING, Damage.HALF_DUPLEX):
+        return  # hap_sync uses a transport from one thread: it never does two things at a time
+    clock = hap_sync.testing.VirtualClock()
+
+    def make():
+        ends = list(hap_sync.testing.memory_transports(clock=clock))
+        for end in damaged:
+            ends[end] = hap_sync.testing.DamagedTransport(ends[end], damage)
+        return ends[0], ends[1]
+
+    with pytest.raises(TransportFault) as caught:
+        hap_sync.testing.check_transport(make, clock=clock)
+    _explained(damage, caught.value)
+
+
+@pytest.mark.parametrize("damage", [Damage.DROPS_BYTE, Damage.SWALLOWS_END], ids=lambda damage: damage.name.lower())
+def test_sync_catches_over_sockets(damage):
+    def make():
+        near, far = socket.socketpair()
+        return hap_sync.testing.DamagedTransport(near, damage), far
+
+    with pytest.raises(TransportFault) as caught:
+        hap_sync.testing.check_transport(make, limit=0.5)
     _explained(damage, caught.value)
