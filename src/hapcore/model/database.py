@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha512
 
 from hapcore.errors import LocalProtocolError
@@ -121,15 +121,15 @@ class Database:
         """The characteristics whose values the application wants to be asked for when the database is read."""
         return [one for one in self._by_id.values() if one.read_handled and one.readable and not one.control_point]
 
-    def pieces(
+    def pages(
         self,
         values: Mapping[CharacteristicId, bytes] | None = None,
         subscribed: Iterable[CharacteristicId] = (),
-    ) -> Iterator[bytes]:
-        """The body of GET /accessories (HAP 8.6), an accessory at a time.
+    ) -> tuple[list[Sequence[bytes]], int]:
+        """The body of GET /accessories (HAP 8.6) as it is now: the parts of each accessory, and the size of all.
 
         `values` are JSON texts shown in place of what those characteristics hold; `subscribed` are those whose events
-        the asking connection gets.
+        the asking connection gets. Nobody holds the text twice: the parts are those of the database itself.
         """
         shown: dict[int, dict[AnyCharacteristic, bytes]] = {}
         for number, text in (values or {}).items():
@@ -141,9 +141,21 @@ class Database:
             one = self._by_id.get(number)
             if one is not None:
                 events.setdefault(one.aid, []).append(one)
+        pages: list[Sequence[bytes]] = []
+        total = 0
         for accessory, page in zip(self.accessories, self._pages, strict=True):
-            aid = accessory.aid
-            yield page.render(shown.get(aid), events.get(aid, ()))
+            parts, size = page.parts(shown.get(accessory.aid), events.get(accessory.aid, ()))
+            pages.append(parts)
+            total += size
+        return pages, total
+
+    def pieces(
+        self,
+        values: Mapping[CharacteristicId, bytes] | None = None,
+        subscribed: Iterable[CharacteristicId] = (),
+    ) -> Iterator[bytes]:
+        """The same text, an accessory at a time."""
+        return map(b"".join, self.pages(values, subscribed)[0])
 
     def fingerprint(self) -> str:
         """A digest of everything but the values: differs when, and only when, the configuration number must move."""

@@ -16,7 +16,7 @@ _FLAG = {True: b"true", False: b"false"}
 class Page:
     """The rendered accessory. Rendering again costs a join, and one slot for each value changed since."""
 
-    __slots__ = ("_events", "_parts", "_slots", "stale")
+    __slots__ = ("_events", "_parts", "_shared", "_size", "_slots", "stale")
 
     def __init__(self, accessory: Accessory, opening: bytes, closing: bytes) -> None:
         #: Characteristics whose slot is out of date: they note themselves down.
@@ -28,6 +28,8 @@ class Page:
         for position, service in enumerate(one for one in accessory.services if one.on_ip):
             fixed = self._service(service, fixed + (b"," if position else b""))
         self._parts.append(fixed + b"]}" + closing)
+        self._shared: tuple[bytes, ...] | None = None
+        self._size = 0
 
     def _service(self, service: Service, fixed: bytes) -> bytes:
         fixed += b'{"iid":%d,"type":"%b","primary":%b,"hidden":%b,"linked":[%b],"characteristics":[' % (
@@ -59,24 +61,33 @@ class Page:
             fixed = b""
         return fixed + known.description + known.limits + known.choices + b"}"
 
-    def render(
+    def parts(
         self, values: Mapping[AnyCharacteristic, bytes] | None = None, subscribed: Sequence[AnyCharacteristic] = ()
-    ) -> bytes:
-        """The text, with `values` in place of what the characteristics hold, and `subscribed` shown as such."""
+    ) -> tuple[Sequence[bytes], int]:
+        """The text in parts and its size, with `values` in place of what is held, and `subscribed` shown as such.
+
+        The parts stay as they are, whatever changes later, and are shared by all who ask: nothing is copied but what
+        differs for one of them.
+        """
         if self.stale:
             self._refresh()
-        parts = self._parts
-        if values or subscribed:
-            parts = parts.copy()
-            for one, text in (values or {}).items():
-                slot = self._slots.get(one)
-                if slot is not None:
-                    parts[slot] = text
-            for one in subscribed:
-                slot = self._events.get(one)
-                if slot is not None:
-                    parts[slot] = b"true"
-        return b"".join(parts)
+        if self._shared is None:
+            self._shared = tuple(self._parts)
+            self._size = sum(map(len, self._shared))
+        if not (values or subscribed):
+            return self._shared, self._size
+        parts, size = self._parts.copy(), self._size
+        for one, text in (values or {}).items():
+            slot = self._slots.get(one)
+            if slot is not None:
+                size += len(text) - len(parts[slot])
+                parts[slot] = text
+        for one in subscribed:
+            slot = self._events.get(one)
+            if slot is not None:
+                size += len(b"true") - len(parts[slot])
+                parts[slot] = b"true"
+        return parts, size
 
     def _refresh(self) -> None:
         parts, slots = self._parts, self._slots
@@ -86,3 +97,4 @@ class Page:
                 parts[slot] = one.to_wire()
             one.mark_fresh()
         self.stale.clear()
+        self._shared = None

@@ -107,8 +107,8 @@ def _send_accessories(server: Server, session: Session, answers: Answers | None)
         shown[one.id] = b"null" if status else wire
     if not admin:
         shown.update((one.id, b"null") for one in server.database.characteristics if one.admin_only_read)
-    pieces = list(server.database.pieces(shown, session.subscriptions))
-    server.stream(session, [write_response_head(200, _JSON, sum(map(len, pieces))), *pieces])
+    pages, size = server.database.pages(shown, session.subscriptions)
+    server.stream(session, [(write_response_head(200, _JSON, size),), *pages])
 
 
 # PUT /prepare, PUT /characteristics

@@ -304,10 +304,10 @@ class Server(Engine):
         else:
             self._serve(session)
 
-    def stream(self, session: Session, pieces: list[bytes]) -> None:
-        """Send a long answer piece by piece, as the transport takes it."""
+    def stream(self, session: Session, pages: Iterable[Sequence[bytes]]) -> None:
+        """Send a long answer piece by piece, as the transport takes it; only the piece at hand is ever put together."""
         session.busy = True
-        session.stream = deque(pieces)
+        session.stream = deque(pages)
         if not session.paused:
             self._streaming.append(session)
 
@@ -426,7 +426,7 @@ class Server(Engine):
                 continue
             piece = bytearray()
             while session.stream and len(piece) < STREAM_PIECE:
-                piece += session.stream.popleft()
+                piece += b"".join(session.stream.popleft())
             if session.stream:
                 self._streaming.append(session)
                 self.send(session, bytes(piece))

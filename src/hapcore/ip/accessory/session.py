@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from enum import Enum
 
 from hapcore.codec.http import RequestReader
@@ -88,8 +89,8 @@ class Session:
         #: When the engine will look at `pending` again; None when no such appointment stands.
         self.event_due: float | None = None
         self.prepared: Prepared | None = None
-        #: The rest of a long response, not yet sealed.
-        self.stream: deque[bytes] | None = None
+        #: The rest of a long response, in parts, not yet put together or sealed.
+        self.stream: deque[Sequence[bytes]] | None = None
         self.last_active = now
 
     @property
