@@ -343,6 +343,18 @@ def test_another_device_at_the_address_is_not_taken_for_ours(house: House) -> No
     assert client.pairings()
 
 
+def test_who_is_not_known_any_more_is_told_and_let_go(house: House) -> None:
+    client = house.pair()
+    second = house.add_controller(client)
+    client.remove_pairing(second.pairing.controller_id.encode())
+    with pytest.raises(PairingRefused) as refusal:
+        second.read([house.light.on.id])
+    assert refusal.value.error == 2
+    house.server.run(timeout=0.02)
+    assert len(house.server._pump._wires) == 1
+    assert client.connected
+
+
 def test_unpairing_an_accessory_that_is_gone_needs_force() -> None:
     with hap_sync.open_controller(mdns=False) as home:
         with open_lamp() as (_, server):
