@@ -17,17 +17,21 @@ from tools.docpages import listing
 from tools.docpages.markdown import anchor
 from tools.readme_block import block
 
+import hap_asyncio.testing
+import hap_sync.testing
 import hap_trio
+import hap_trio.testing
 import hapcore.catalogue.characteristics
 import hapcore.catalogue.services
 import hapcore.catalogue.values
+import hapcore.testing
 from hap_trio.server import Settings
 from hapcore import errors
 from hapcore.ip import accessory, controller
 from hapcore.model import characteristic, metadata, service
 
 #: Pages whose Python blocks are run, by the tests named after them.
-RUN = {"README", "accessory", "controller", "embedding", "engine"}
+RUN = {"README", "accessory", "controller", "embedding", "engine", "testing"}
 NAMES = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
@@ -133,6 +137,10 @@ def _known() -> set[str]:
         hapcore.catalogue.characteristics,
         hapcore.catalogue.values,
         hapcore.state,
+        hapcore.testing,
+        hap_asyncio.testing,
+        hap_sync.testing,
+        hap_trio.testing,
     ]
     return {name for module in modules for name in dir(module)} | set(dir(builtins))
 
