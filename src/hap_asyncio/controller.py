@@ -210,11 +210,7 @@ class Controller(Book):
         self._check_open()
         session = Session(address[0], self._entropy, database)
         self._sessions.add(session)
-        try:
-            await dial(session.carry, *address)
-        except BaseException:
-            await session.aclose()
-            raise
+        await dial(session.carry, *address)
         return session
 
     @asynccontextmanager

@@ -59,6 +59,8 @@ class Pipe(Wire):
         self._flowing.set()
         self._reading: asyncio.Task[None]
         self._writing: asyncio.Task[None] | None = None
+        #: Nothing is read any more.
+        self._leaving = False
         #: The time limit of the writing task while it waits.
         self._limit: asyncio.Timeout | None = None
         if self._transport is not None:
@@ -79,10 +81,10 @@ class Pipe(Wire):
             self._choke(True)
 
     def close(self) -> None:
-        if self._writing is None:
-            self._reading.cancel()
-        elif self._limit is not None:
+        if self._limit is not None:
             self._limit.reschedule(self._loop.time() + FLUSH_LIMIT)
+        elif self._writing is None:
+            self._reading.cancel()
 
     def abort(self) -> None:
         self._backlog.clear()
@@ -120,16 +122,16 @@ class Pipe(Wire):
             self.abort()
         finally:
             self._limit = self._writing = None
-        if self.ended:
+        if self.ended and not self._leaving:
             self._reading.cancel()
 
     async def _hang_up(self) -> None:
-        """Nothing more is read: let the last bytes out if the engine wanted it so, then close."""
-        if self._writing is not None:
-            if not self.ended:
-                self._writing.cancel()
-            await asyncio.wait([self._writing])
+        """Nothing more is read: let the last bytes out, then close."""
+        self._leaving = True
         self._owner.lose(self)
+        if self._writing is not None:
+            self.close()
+            await asyncio.wait([self._writing])
         try:
             self._writer.close()
             async with asyncio.timeout(FLUSH_LIMIT):

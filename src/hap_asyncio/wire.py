@@ -99,7 +99,7 @@ class Link(Wire, asyncio.BufferedProtocol):
 
     def close(self) -> None:
         self._transport.close()
-        if self._alarm is not None:
+        if self._alarm is not None:  # bytes wait
             self._alarm.cancel()
             self._alarm = self._loop.call_later(FLUSH_LIMIT, self.abort)
 
@@ -118,11 +118,9 @@ class Link(Wire, asyncio.BufferedProtocol):
         self._hear(bytes(self._buffer[:nbytes]))
 
     def eof_received(self) -> bool:
-        if self.ended:
-            return True  # the last bytes are on their way
         self._owner.lose(self)
-        self.abort()
-        return False
+        self.close()  # what was answered before still goes out
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - to the engine as good as a proper end
         if self._alarm is not None:

@@ -524,6 +524,22 @@ async def test_stopping_with_clients_connected() -> None:
 
 
 @on_asyncio
+async def test_the_end_of_a_controller_closes_its_connections() -> None:
+    async with open_lamp() as (light, server):
+        async with hap_asyncio.open_controller(mdns=False) as home:
+            address = f"127.0.0.1:{server.port}"
+            client = await home.pair(address, CODE, "lamp")
+            other = home.connect("lamp", address=address)
+            for one in (client, other):
+                await one.read([light.on.id])
+            feed = server.events()
+        assert not client.connected
+        assert not other.connected
+        for _ in range(2):
+            assert isinstance(await anext(feed), SessionClosed)
+
+
+@on_asyncio
 async def test_what_one_task_opened_another_may_close() -> None:
     stack = AsyncExitStack()
 

@@ -71,6 +71,19 @@ async def closed(run: Running, number: ConnectionId) -> None:
     await over
 
 
+async def a_little_waits(run: Running) -> Wire:
+    """Write to the second connection until its kernel takes no more; the wire."""
+    (wire,) = (wire for wire in run.pump._open if wire.number == TWO)
+    assert isinstance(wire, Link | Pipe)
+    transport = wire._transport
+    assert isinstance(transport, asyncio.WriteTransport)
+    while not transport.get_write_buffer_size():
+        run.pump.post(Do((SendBytes(TWO, bytes(4096)),)))
+        await settled()
+    run.pump.post(Do((SendBytes(TWO, b"last"),)))
+    return wire
+
+
 kinds = pytest.mark.parametrize("kind", ["link", "pipe"])
 
 
@@ -253,6 +266,54 @@ async def test_a_peer_that_takes_nothing_is_cut_off(kind: str) -> None:
             await closed(run, TWO)
             assert run.engine.log == ["pause", "eof 2"]
             assert now() - start == pytest.approx(STALL_LIMIT, abs=1)
+
+
+@kinds
+@in_virtual_time
+async def test_a_peer_that_takes_nothing_is_cut_off_however_little_waits(kind: str) -> None:
+    async with running(kind) as (run, _):
+        now = asyncio.get_running_loop().time
+        with await run.connect(kind, TWO):
+            wire = await a_little_waits(run)
+            start = now()
+            for _ in range(3):
+                await asyncio.sleep(STALL_LIMIT / 4)
+                if kind == "link":
+                    run.pump.post(Do((SendBytes(TWO, b"more"),)))  # what is written is not what is taken
+            await run.pump._open[wire]
+            assert run.engine.log == ["eof 2"]
+            assert now() - start == pytest.approx(STALL_LIMIT, abs=1)
+
+
+@kinds
+@on_asyncio
+async def test_who_stops_to_send_still_gets_the_answers(kind: str) -> None:
+    async with running(kind) as (run, _):
+        with await run.connect(kind, TWO) as slow:
+            wire = await a_little_waits(run)
+            slow.shutdown(socket.SHUT_WR)
+            await settled()
+            assert run.engine.log == ["eof 2"]
+            data = b""
+            while more := await read(slow, 1 << 20):
+                data += more
+            assert data == bytes(len(data) - 4) + b"last"
+            await settled()
+            assert wire not in run.pump._open
+
+
+@on_asyncio
+async def test_nothing_is_heard_after_the_engine_has_closed() -> None:
+    async with running("pipe") as (run, _):  # asyncio's transports do not read while they close
+        with await run.connect("pipe", TWO) as slow:
+            wire = await a_little_waits(run)
+            run.pump.post(Do((CloseConnection(TWO),)))
+            slow.send(b"late")
+            await settled()
+            assert run.events == []
+            assert (await read(slow, 1 << 20)).endswith(b"last")
+            await settled()
+            assert wire not in run.pump._open
 
 
 @in_virtual_time
