@@ -1,0 +1,23 @@
+"""For the tests of blocking programs and transports: a conformance suite and a network in memory.
+
+Time is passed in: what is in memory takes a clock, `time.monotonic` or a `VirtualClock` that a test turns by hand.
+"""
+
+from hapcore.testing import Damage, TransportFault, VirtualClock, Weather
+
+from .damaged import DamagedTransport
+from .memory import MemoryTransport, Network, memory_transports
+from .suite import MakePair, check_transport
+
+__all__ = [
+    "Damage",
+    "DamagedTransport",
+    "MakePair",
+    "MemoryTransport",
+    "Network",
+    "TransportFault",
+    "VirtualClock",
+    "Weather",
+    "check_transport",
+    "memory_transports",
+]
