@@ -169,8 +169,11 @@ class Pump(Drive[Wire]):
         """The transport ended the connection."""
         if error is not None and not isinstance(error, OSError | EOFError):
             _log.error("the transport of connection %d failed", wire.number, exc_info=error)
-        self._slow.discard(wire)
-        wire.close()
+        if isinstance(error, EOFError) and wire.backlog:
+            self._end(wire)  # it may have stopped sending only, and still want its answers
+        else:
+            self._slow.discard(wire)
+            wire.close()
         if self._wires.pop(wire.number, None) is not None:
             wire.end(time.monotonic())
 

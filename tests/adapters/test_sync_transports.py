@@ -322,6 +322,25 @@ def test_the_last_words_go_out_before_the_end(secured: bool, contexts: tuple[ssl
         assert got == 1_000_000
 
 
+def test_who_stops_sending_still_gets_his_answers() -> None:
+    near, far = socket.socketpair()
+    near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    with open_lamp() as (_, server):
+        server.attach(near)
+        server._pump._send(next(iter(server._pump._wires.values())), bytes(100_000))
+        far.shutdown(socket.SHUT_WR)
+        server.step(10)
+        assert not server._pump._wires  # to the engine it is over
+        got = 0
+        while server._pump._slow:
+            got += len(far.recv(1000))
+            server.step(0)
+        while data := far.recv(1000):
+            got += len(data)
+        far.close()
+        assert got == 100_000
+
+
 def test_an_accessory_that_never_answers_times_out() -> None:
     near, far = socket.socketpair()
     with near, hap_sync.open_connection(far, request_timeout=0.05) as session:
