@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import secrets
 import socket
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
@@ -697,13 +698,13 @@ async def test_a_pairing_that_is_lost_says_what_to_do(tmp_path: Path, monkeypatc
 
 @on_asyncio
 async def test_is_found_on_the_network_also_after_it_moved(tmp_path: Path) -> None:
-    state = tmp_path / "lamp.json"
+    state, name = tmp_path / "lamp.json", f"Lamp {secrets.token_hex(6)}"  # the network may be shared
     async with (
         hap_asyncio.open_mdns(["127.0.0.1"], probe=False) as mdns,
         hap_asyncio.open_controller(mdns=mdns) as home,
         AsyncExitStack() as stack,
     ):
-        async with open_lamp(state=state, mdns=mdns) as (light, server):
+        async with open_lamp(state=state, mdns=mdns, name=name) as (light, server):
             found = await home.find(server.device_id.lower())
             assert (found.port, found.addresses, found.paired) == (server.port, ("127.0.0.1",), False)
             client = await home.pair(found, CODE, "lamp")
@@ -715,7 +716,7 @@ async def test_is_found_on_the_network_also_after_it_moved(tmp_path: Path) -> No
             browsing = await stack.enter_async_context(mdns.browse())
             await upto_device(browsing, server.device_id, DiscoveredAccessory)
         await upto_device(browsing, server.device_id, Gone)  # a goodbye, although the mDNS goes on
-        async with open_lamp(state=state, mdns=mdns) as (light, server):
+        async with open_lamp(state=state, mdns=mdns, name=name) as (light, server):
             assert server.port != found.port
             assert (await client.read([light.on.id]))[light.on.id].value is False
             assert home.record("lamp").port == server.port
