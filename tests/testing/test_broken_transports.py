@@ -11,7 +11,7 @@ import trio.testing
 import hap_asyncio.testing
 import hap_sync.testing
 import hap_trio.testing
-from hapcore.testing import Damage, TransportFault
+from hapcore.testing import CHECKS, Damage, Link, TransportFault, Weather
 
 #: The check that finds it, and words of the explanation.
 FOUND = {
@@ -104,3 +104,38 @@ def test_sync_catches_over_sockets(damage):
     with pytest.raises(TransportFault) as caught:
         hap_sync.testing.check_transport(make, limit=0.5)
     _explained(damage, caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "words"),
+    [
+        ("soon", Damage.DROPS_BYTE, "1 byte(s) are missing"),
+        ("both ways", Damage.HALF_DUPLEX, "nothing more came after"),
+        ("end", Damage.SWALLOWS_END, "a reader still waits"),
+        ("session", Damage.FLIPS_BIT, "was changed from"),
+    ],
+)
+async def test_what_others_would_find_first(name, damage, words, monkeypatch, autojump_clock):
+    monkeypatch.setattr(hap_trio.testing.suite, "CHECKS", [one for one in CHECKS if one.name == name])
+
+    async def make() -> tuple[trio.abc.Stream, trio.abc.Stream]:
+        near, far = hap_trio.testing.memory_streams(Weather(room=1000))
+        return hap_trio.testing.DamagedStream(near, damage), hap_trio.testing.DamagedStream(far, damage)
+
+    with pytest.raises(TransportFault, match=rf"^{name}: ") as caught:
+        await hap_trio.testing.check_transport(make)
+    assert words in str(caught.value)
+
+
+async def test_closing_twice(autojump_clock):
+    class Once(hap_trio.testing.MemoryStream):
+        async def aclose(self) -> None:
+            self._check_open()
+            await super().aclose()
+
+    async def make() -> tuple[trio.abc.Stream, trio.abc.Stream]:
+        near, far = Link().ends
+        return Once(near), hap_trio.testing.MemoryStream(far)
+
+    with pytest.raises(TransportFault, match=r"^twice: closing raised ClosedResourceError"):
+        await hap_trio.testing.check_transport(make)
