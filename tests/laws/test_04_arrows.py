@@ -13,6 +13,7 @@ LAYERS = [
     ("hapcore.setup_code", "hapcore.model", "hapcore.catalogue", "hapcore.pairing"),
     ("hapcore.discovery", "hapcore.state"),
     ("hapcore.ip", "hapcore.ble"),
+    ("hapcore.transcript",),
     ("hapcore.replay",),
     ("hapcore.testing",),
 ]

@@ -4,6 +4,8 @@ script = replay.read(json.loads(text))
 outcome = replay.play_accessory(script, database)
 outcome = replay.play_controller(script)
 print(outcome.first or "alike")
+
+Transcripts of our own engines, from `hapcore.transcript`, are replayed exactly: `replay_transcript(transcript)`.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from hapcore.replay.database import database_from_json, recorded_database
 from hapcore.replay.fields import Fields, RecordingError
 from hapcore.replay.report import Difference, Outcome, bytewise, whole
 from hapcore.replay.script import Script
+from hapcore.replay.transcripts import assert_replays, replay_transcript
 
 __all__ = [
     "AccessoryPlayer",
@@ -24,12 +27,14 @@ __all__ = [
     "Outcome",
     "RecordingError",
     "Script",
+    "assert_replays",
     "bytewise",
     "database_from_json",
     "play_accessory",
     "play_controller",
     "read",
     "recorded_database",
+    "replay_transcript",
     "whole",
 ]
 

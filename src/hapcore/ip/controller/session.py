@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from hapcore.engine import ConnectionId
@@ -44,8 +44,8 @@ class Session:
         self.host = host_header(host)
         self.entropy = entropy
         #: The machines of the pairing procedures; a recorder puts in some that note what comes of each message.
-        self.make_setup: type[PairSetupController] = PairSetupController
-        self.make_verify: type[PairVerifyController] = PairVerifyController
+        self.make_setup: Callable[..., PairSetupController] = PairSetupController
+        self.make_verify: Callable[..., PairVerifyController] = PairVerifyController
         self.accessories: tuple[AccessoryDescription, ...] = ()
         self.characteristics: dict[tuple[int, int], CharacteristicDescription] = {}
         self.presses: frozenset[tuple[int, int]] = frozenset()
