@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias, TypeVar, cast
 
 import trio
@@ -85,11 +86,11 @@ class Pump(Drive[Wire]):
 
     async def attend(self, wire: Wire) -> None:
         """Carry one connection until either side ends it. The stream is closed afterwards, whatever happens."""
-        receive, take = wire.stream.receive_some, wire.take
+        receive, take = partial(self._receive, wire) if wire.quick is None else wire.quick.receive_some, wire.take
         try:
             while data := await receive():
                 if not wire.ended:
-                    take(bytes(data), trio.current_time())
+                    take(data, trio.current_time())
                     self.drain()
                     if wire.resumed is not None:
                         await wire.resumed.wait()
@@ -102,7 +103,26 @@ class Pump(Drive[Wire]):
             if wire.quick is not None and not flushing:
                 wire.quick.close()  # what aclose() does, for less
             elif not flushing:
-                await trio.aclose_forcefully(wire.stream)
+                await self._close(wire)
+
+    async def _receive(self, wire: Wire) -> bytes:
+        """Read from a stream of somebody's: whatever is wrong with it ends that connection, and no other."""
+        try:
+            return bytes(await wire.stream.receive_some())
+        except _LOST:
+            raise
+        except Exception as error:  # noqa: BLE001 - see above
+            self._blame(wire, error)
+            return b""
+
+    async def _close(self, wire: Wire) -> None:
+        try:
+            await trio.aclose_forcefully(wire.stream)
+        except Exception as error:  # noqa: BLE001 - as in _receive
+            self._blame(wire, error)
+
+    def _blame(self, wire: Wire, error: Exception) -> None:
+        _log.error("the transport of connection %d failed: %r", wire.number, error)
 
     def _send(self, wire: Wire, data: bytes) -> None:
         rest: bytes | memoryview = data
@@ -150,10 +170,13 @@ class Pump(Drive[Wire]):
                 self._lose(wire)  # the peer takes nothing
         except _LOST:
             self._lose(wire)
+        except Exception as error:  # noqa: BLE001 - as in _receive
+            self._blame(wire, error)
+            self._lose(wire)
         finally:
             wire.limit = None
             if wire.ended:
-                await trio.aclose_forcefully(wire.stream)
+                await self._close(wire)
         self.drain()
 
     def _lose(self, wire: Wire) -> None:

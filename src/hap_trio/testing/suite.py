@@ -14,7 +14,7 @@ __all__ = ["LOST", "MakePair", "check_transport"]
 
 #: Makes the two connected ends of a new connection.
 MakePair: TypeAlias = Callable[[], Awaitable[tuple[trio.abc.Stream, trio.abc.Stream]]]
-#: What the adapter takes for a lost connection; any other exception ends the whole server.
+#: What a trio stream raises for a lost connection; any other exception is an error of the transport.
 LOST: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
