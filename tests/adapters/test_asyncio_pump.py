@@ -302,6 +302,19 @@ async def test_who_stops_to_send_still_gets_the_answers(kind: str) -> None:
             assert wire not in run.pump._open
 
 
+@kinds
+@in_virtual_time
+async def test_who_stops_to_send_and_takes_nothing_is_soon_cut_off(kind: str) -> None:
+    async with running(kind) as (run, _):
+        now = asyncio.get_running_loop().time
+        with await run.connect(kind, TWO) as slow:
+            wire = await a_little_waits(run)
+            start = now()
+            slow.shutdown(socket.SHUT_WR)
+            await run.pump._open[wire]
+            assert now() - start == pytest.approx(FLUSH_LIMIT, abs=1)
+
+
 @on_asyncio
 async def test_nothing_is_heard_after_the_engine_has_closed() -> None:
     async with running("pipe") as (run, _):  # asyncio's transports do not read while they close
