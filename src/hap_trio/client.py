@@ -11,7 +11,15 @@ import trio
 from hapcore.engine import Command
 from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected, PeerError, RemoteProtocolError
-from hapcore.ip.controller import CharacteristicChanged, GetAccessories, Read, Subscribe, VerifyPairing, Write
+from hapcore.ip.controller import (
+    CharacteristicChanged,
+    Connection,
+    GetAccessories,
+    Read,
+    Subscribe,
+    VerifyPairing,
+    Write,
+)
 from hapcore.ip.controller.book import telling
 from hapcore.ip.controller.methods import Awaiting, Requests
 from hapcore.ip.controller.target import Address
@@ -44,12 +52,14 @@ class Client(Requests, Awaiting):
         nursery: trio.Nursery,
         finders: Iterable[Finder],
         entropy: Entropy,
+        engine: Callable[..., Connection] = Connection,
     ) -> None:
         self.alias = alias
         self.pairing = pairing
         self._nursery = nursery
         self._finders = tuple(finders)
         self._entropy = entropy
+        self._engine = engine
         self._session: Session | None = None
         self._connecting = trio.Lock()
 
@@ -107,7 +117,7 @@ class Client(Requests, Awaiting):
         """Be the task behind one connection."""
         stream = await dial(host, port)
         known = self._session.engine.accessories if self._session else ()
-        async with open_connection(stream, host, entropy=self._entropy, database=known) as session:
+        async with open_connection(stream, host, entropy=self._entropy, database=known, engine=self._engine) as session:
             await session.do(VerifyPairing(self.pairing))
             task_status.started(session)
             await session.ended.wait()

@@ -14,7 +14,7 @@ from hap_sync.store import FileStore, MemoryStore
 from hapcore.discovery import DiscoveredAccessory, device_key
 from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected, HapError, LocalProtocolError, PeerError, TimedOut
-from hapcore.ip.controller import FinishPairSetup, Identify, RemovePairing, VerifyPairing
+from hapcore.ip.controller import Connection, FinishPairSetup, Identify, RemovePairing, VerifyPairing
 from hapcore.ip.controller.book import Book
 from hapcore.ip.controller.target import Address, Target, Where, split_address
 from hapcore.pairing.records import Pairing
@@ -116,6 +116,7 @@ class Controller(Book):
         mdns: bool | Mdns,
         interfaces: Sequence[str] | None,
         entropy: Entropy,
+        engine: Callable[..., Connection],
     ) -> None:
         super().__init__(table)
         self._nursery = nursery
@@ -123,6 +124,7 @@ class Controller(Book):
         self._mdns = mdns
         self._interfaces = interfaces
         self._entropy = entropy
+        self._engine = engine
         self._opening = trio.Lock()
         self._clients: dict[str, Client] = {}
 
@@ -150,7 +152,7 @@ class Controller(Book):
             async def given() -> Iterable[Address]:
                 return [target]
 
-            return Client(alias, record.pairing, self._nursery, [given], self._entropy)
+            return Client(alias, record.pairing, self._nursery, [given], self._entropy, self._engine)
         if alias not in self._clients:
 
             async def stored() -> Iterable[Address]:
@@ -159,7 +161,8 @@ class Controller(Book):
             async def announced() -> Iterable[Address]:
                 return await self._look_up(alias) if self._mdns else ()
 
-            self._clients[alias] = Client(alias, record.pairing, self._nursery, [stored, announced], self._entropy)
+            finders = [stored, announced]
+            self._clients[alias] = Client(alias, record.pairing, self._nursery, finders, self._entropy, self._engine)
         return self._clients[alias]
 
     async def pair(self, where: Where, setup_code: str, alias: str) -> Client:
@@ -241,7 +244,7 @@ class Controller(Book):
             except Disconnected as error:
                 failures.append(error)
                 continue
-            async with open_connection(stream, host, entropy=self._entropy) as session:
+            async with open_connection(stream, host, entropy=self._entropy, engine=self._engine) as session:
                 yield session
             return
         raise Disconnected("; ".join(map(str, failures)) or "the accessory announces no address")
@@ -254,15 +257,17 @@ async def open_controller(
     mdns: bool | Mdns = True,
     interfaces: Sequence[str] | None = None,
     entropy: Entropy = system_entropy,
+    engine: Callable[..., Connection] = Connection,
 ) -> AsyncGenerator[Controller, None]:
     """A controller for the length of a block; all its connections are closed at the end.
 
     `path` is the file that keeps the pairings (None: in memory only). `mdns` False never looks for anything on the
     network, an open `Mdns` is shared; `interfaces` are the addresses of ours to look on (None: all).
+    `engine` makes the engine of each connection, called like `Connection`; one that is recorded, for example.
 
     Raises `StateError` for a file that cannot be read (it is left alone).
     """
     store: Store = MemoryStore() if path is None else FileStore(path, PAIRINGS)
     table = await trio.to_thread.run_sync(store.load)
     async with background() as nursery:
-        yield Controller(nursery, store, table, mdns, interfaces, entropy)
+        yield Controller(nursery, store, table, mdns, interfaces, entropy, engine)

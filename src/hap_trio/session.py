@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Iterable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
@@ -103,15 +103,16 @@ async def open_connection(
     entropy: Entropy = system_entropy,
     database: Iterable[AccessoryDescription] = (),
     request_timeout: float = REQUEST_TIMEOUT,
+    engine: Callable[..., Connection] = Connection,
 ) -> AsyncGenerator[Session, None]:
     """Speak HAP as a controller over any byte stream; it is closed at the end of the block.
 
     `host` is what the Host header says, `database` what was read from the accessory before; `request_timeout` is in
-    seconds.
+    seconds. `engine` makes the engine, called like `Connection`; one that is recorded, for example.
     """
-    engine = Connection(host, entropy=entropy, database=database, request_timeout=request_timeout)
+    made = engine(host, entropy=entropy, database=database, request_timeout=request_timeout)
     async with background() as nursery:
-        session = Session(stream, engine, nursery)
+        session = Session(stream, made, nursery)
         nursery.start_soon(session.run)
         try:
             yield session

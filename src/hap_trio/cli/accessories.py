@@ -18,6 +18,7 @@ from hap_trio.cli.common import (
     interface_option,
     json_option,
     plain,
+    recorded,
     run,
     shown,
 )
@@ -111,6 +112,7 @@ async def _accessories(
 @file_option
 @address_option
 @interface_option
+@recorded
 @json_option
 def accessories(
     alias: str, form: str, file: str, address: str | None, interfaces: tuple[str, ...], as_json: bool

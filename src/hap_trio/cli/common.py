@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
-from functools import partial
+from contextlib import asynccontextmanager, nullcontext
+from functools import partial, wraps
 from pathlib import Path
-from typing import IO, Any, TypeAlias, TypeVar
+from typing import IO, Any, TypeAlias, TypeVar, cast
 
 import click
 import platformdirs
@@ -16,8 +16,10 @@ import trio
 from rich.console import Console
 
 import hap_trio
+from hap_sync.recording import Recording
 from hapcore.discovery import DiscoveredAccessory
 from hapcore.ids import CharacteristicId, HapStatus, Value
+from hapcore.ip.controller import Connection
 
 __all__ = [
     "Json",
@@ -33,6 +35,8 @@ __all__ = [
     "interface_option",
     "json_option",
     "plain",
+    "recorded",
+    "recording",
     "run",
     "say",
     "shown",
@@ -85,6 +89,48 @@ address_option = click.option("--address", metavar="HOST:PORT", help="Where it i
 interface_option = click.option(
     "--interface", "interfaces", multiple=True, metavar="ADDRESS", help="Use mDNS on this local address only."
 )
+
+
+def _secrets_need_a_file(ctx: click.Context, _parameter: click.Parameter, value: bool) -> bool:
+    if value and not ctx.params.get("record"):
+        raise click.UsageError("--with-secrets goes with --record FILE.")
+    if value:
+        click.echo("hap: the recording will hold keys and setup codes: give it to nobody you would not pair", err=True)
+    return value
+
+
+_record_option = click.option(
+    "--record",
+    type=click.Path(dir_okay=False),
+    is_eager=True,
+    help="Write a transcript for `hap replay`; .gz packs it.",
+)
+_secrets_option = click.option(
+    "--with-secrets",
+    is_flag=True,
+    callback=_secrets_need_a_file,
+    help="Leave the secrets in the transcript, for replaying every byte.",
+)
+
+
+def recorded(function: F) -> F:
+    """Give a command the options --record and --with-secrets; `recording` in its context is what they opened."""
+
+    @wraps(function)
+    def command(*args: Any, record: str | None, with_secrets: bool, **more: Any) -> object:
+        with nullcontext() if record is None else Recording(record, with_secrets=with_secrets) as recording:
+            click.get_current_context().obj = recording
+            return function(*args, **more)
+
+    return cast("F", _record_option(_secrets_option(command)))
+
+
+def recording() -> Recording | None:
+    """Where the current command is to be recorded."""
+    found: object = click.get_current_context().obj
+    return found if isinstance(found, Recording) else None
+
+
 characteristics_option = click.option(
     "-c", "--characteristic", "ids", type=CHARACTERISTIC, multiple=True, required=True, help="A characteristic: 1.9"
 )
@@ -127,7 +173,9 @@ async def controller(
     """A controller on the pairings file, its folder made if need be."""
     if file is not None:
         Path(file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    async with hap_trio.open_controller(file, mdns=mdns, interfaces=list(interfaces) or None) as home:
+    tape = recording()
+    engine = Connection if tape is None else tape.connection
+    async with hap_trio.open_controller(file, mdns=mdns, interfaces=list(interfaces) or None, engine=engine) as home:
         yield home
 
 

@@ -16,6 +16,7 @@ from hap_trio.cli.common import (
     file_option,
     interface_option,
     json_option,
+    recorded,
     run,
     say,
     target,
@@ -82,6 +83,7 @@ async def _pair(
 @file_option
 @_seconds_option
 @interface_option
+@recorded
 @json_option
 def pair(
     device_id: str | None,
@@ -121,6 +123,7 @@ async def _unpair(
 @file_option
 @address_option
 @interface_option
+@recorded
 @json_option
 def unpair(alias: str, force: bool, file: str, address: str | None, interfaces: tuple[str, ...], as_json: bool) -> None:
     """Remove the pairing on the accessory, then forget it.
@@ -159,6 +162,7 @@ async def _identify(
 @file_option
 @_seconds_option
 @interface_option
+@recorded
 @json_option
 def identify(
     alias: str | None,

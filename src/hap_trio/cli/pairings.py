@@ -13,6 +13,7 @@ from hap_trio.cli.common import (
     file_option,
     interface_option,
     json_option,
+    recorded,
     run,
     say,
 )
@@ -45,6 +46,7 @@ async def _list(file: str, alias: str, address: str | None, interfaces: tuple[st
 @file_option
 @address_option
 @interface_option
+@recorded
 @json_option
 def list_(alias: str, file: str, address: str | None, interfaces: tuple[str, ...], as_json: bool) -> None:
     """List the paired controllers.
@@ -91,6 +93,7 @@ async def _add(
 @file_option
 @address_option
 @interface_option
+@recorded
 @json_option
 def add(
     alias: str,
@@ -129,6 +132,7 @@ async def _remove(
 @file_option
 @address_option
 @interface_option
+@recorded
 @json_option
 def remove(
     alias: str, identifier: str, file: str, address: str | None, interfaces: tuple[str, ...], as_json: bool

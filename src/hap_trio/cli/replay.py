@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
+from hap_sync.recording import read_file
 from hap_trio.cli.common import Problem, emit, json_option, say
-from hapcore.replay import Difference, RecordingError, play_controller, read
+from hapcore.replay import Difference, RecordingError, play_controller, read, replay_transcript
 from hapcore.replay.known import play_known, split
+from hapcore.transcript import TranscriptError, is_transcript, read_transcripts
 
 __all__ = ["register"]
 
@@ -39,20 +42,65 @@ def _record(difference: Difference, why: str | None) -> dict[str, object]:
     "--as",
     "role",
     type=click.Choice(["accessory", "controller"]),
-    required=True,
-    help="Whose place our engine takes.",
+    help="Whose place our engine takes, for recordings of others.",
 )
 @json_option
-def replay(file: Path, role: str, as_json: bool) -> None:
-    """Play a recorded session of other implementations to our engine, and compare what it says by meaning.
+def replay(file: Path, role: str | None, as_json: bool) -> None:
+    """Play a recorded session to our engine and compare what it says.
 
-    Takes hap-capture/1 and hap-ip-capture-1 files, which hold all secrets and random draws of both sides. Exit code 0:
-    alike, or different only where we mean to be; 1: the first difference is shown, decoded, with the request that led
-    there.
+    A transcript, written by the option --record of other commands, must lead to the same outputs again. With --as it
+    is a recording of other implementations (hap-capture/1 or hap-ip-capture-1, with all secrets and random draws of
+    both sides), compared by meaning. Exit code 0: alike, or different only where we mean to be; 1: the first difference
+    is shown, decoded, with the request that led there.
 
     \b
-    Example: hap replay --as accessory session.json
+    Example: hap replay lamp.jsonl.gz
+             hap replay --as accessory session.json
     """
+    if role is None:
+        _replay_transcripts(file, as_json)
+    else:
+        _play(file, role, as_json)
+
+
+def _replay_transcripts(file: Path, as_json: bool) -> None:
+    data = read_file(file)
+    if not is_transcript(data.lstrip()):
+        with suppress(RecordingError, ValueError, RecursionError):
+            read(json.loads(data))
+            raise click.UsageError("This is a recording of other implementations: say --as accessory or controller.")
+    try:
+        transcripts = read_transcripts(data)
+        outcomes = [(one, replay_transcript(one, name=file.name)) for one in transcripts]
+    except TranscriptError as error:
+        raise Problem(f"{file} cannot be replayed: {error}") from None
+    alike = True
+    for one, outcome in outcomes:
+        alike = alike and outcome.first is None
+        if as_json:
+            for difference in outcome.differences:
+                emit(_record(difference, None))
+            emit(
+                {
+                    "event": "replayed",
+                    "engine": one.engine,
+                    "role": one.role,
+                    "compared": outcome.compared,
+                    "torn": one.torn,
+                    "alike": outcome.first is None,
+                }
+            )
+            continue
+        for difference in outcome.differences:
+            click.echo(str(difference))
+        torn = ", the recording was cut off" if one.torn else ""
+        verdict = "alike" if outcome.first is None else "not alike"
+        say(f"{one.role} {one.engine}: {outcome.compared} outputs compared{torn}: {verdict}")
+    if not alike:
+        raise click.exceptions.Exit(1)
+
+
+def _play(file: Path, role: str, as_json: bool) -> None:
     if file.stat().st_size > MAX_SIZE:
         raise Problem(f"{file} is larger than {MAX_SIZE >> 20} MiB")
     try:

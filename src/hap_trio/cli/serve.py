@@ -11,7 +11,7 @@ import segno
 import trio
 
 import hap_trio
-from hap_trio.cli.common import emit, json_option, plain, run, say, shown
+from hap_trio.cli.common import emit, json_option, plain, recorded, recording, run, say, shown
 from hap_trio.cli.kinds import build
 from hapcore.engine import Event
 from hapcore.ids import Caller
@@ -20,6 +20,7 @@ from hapcore.ip.accessory import (
     IdentifyRequested,
     PairingAdded,
     PairingRemoved,
+    Server,
     SessionClosed,
     SessionOpened,
     SetupAttemptFailed,
@@ -129,7 +130,7 @@ async def _serve(
     mdns: bool,
     as_json: bool,
 ) -> None:
-    things = build(kind, name, count)
+    things, tape = build(kind, name, count), recording()
     # Both signals end the block in good order: mDNS goodbye, connections closed; everything else is on disk already.
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with (
@@ -141,6 +142,7 @@ async def _serve(
                 port=port,
                 setup_code=code,
                 mdns=mdns,
+                engine=Server if tape is None else tape.server,
             ) as server,
             trio.open_nursery() as nursery,
         ):
@@ -187,6 +189,7 @@ def _code(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
     help="The setup code; drawn at the first start if not given.",
 )
 @click.option("--no-mdns", is_flag=True, help="Do not announce it; controllers need its address then.")
+@recorded
 @json_option
 def serve(
     kind: str,

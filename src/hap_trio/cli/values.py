@@ -17,6 +17,7 @@ from hap_trio.cli.common import (
     interface_option,
     json_option,
     plain,
+    recorded,
     run,
     say,
     shown,
@@ -66,6 +67,7 @@ async def _get(
 @file_option
 @address_option
 @interface_option
+@recorded
 @json_option
 def get(
     alias: str,
@@ -147,6 +149,7 @@ async def _put(
 @file_option
 @address_option
 @interface_option
+@recorded
 @json_option
 def put(
     alias: str,
@@ -208,6 +211,7 @@ async def _watch(
 @file_option
 @address_option
 @interface_option
+@recorded
 @json_option
 def watch(
     alias: str,

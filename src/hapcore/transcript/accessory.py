@@ -11,6 +11,7 @@ from hapcore.entropy import Entropy
 from hapcore.errors import LocalProtocolError
 from hapcore.ids import CharacteristicId
 from hapcore.ip.accessory import Config, ReplaceDatabase, Server
+from hapcore.ip.accessory.asking import AskedRead, AskedWrite
 from hapcore.ip.accessory.session import PLAIN_BODY, Session
 from hapcore.model.accessory import Accessory
 from hapcore.model.database import Database
@@ -57,6 +58,8 @@ class RecordedServer(Server):
             masks = NoMasks() if with_secrets else Masks()
         notes = self._notes = Notes(sink, masks, engine)
         notes.format_of = self._format_of
+        #: What the application is asked about, as far as the transcript knows: handlers may be set at any time.
+        self._handled: set[tuple[str, CharacteristicId]] = set()
         table = dict(state)
         super().__init__(accessories, config=config, state=table, entropy=notes.entropy(entropy))
         self.setup_desk = NotingSetupDesk(self._stored.identity, self._stored.setup, self._entropy, notes)
@@ -70,6 +73,11 @@ class RecordedServer(Server):
             state={key: value.hex() for key, value in kept.items() if value is not None},
             database=notes.encode(self.database),
         )
+        self._know_handled()
+
+    def _know_handled(self) -> None:
+        for one in self.database.characteristics:
+            self._handled |= {(kind, one.id) for kind in ("read", "write") if getattr(one, f"{kind}_handled")}
 
     def _format_of(self, number: CharacteristicId) -> Format | None:
         found = self.database.find(*number)
@@ -137,6 +145,8 @@ class RecordedServer(Server):
                 line["refused"] = type(error).__name__
                 raise
             line["number"] = number
+        if isinstance(command, ReplaceDatabase):
+            self._know_handled()
         return number
 
     def poll(self) -> Output | None:
@@ -150,6 +160,16 @@ class RecordedServer(Server):
         if isinstance(output, CloseConnection):
             notes.forget(output.connection)
         return output
+
+    def ask(self, asked: AskedRead | AskedWrite) -> None:
+        if isinstance(asked, AskedRead):
+            kind, ids = "read", list(asked.ids)
+        else:
+            kind, ids = "write", [one.id for one in asked.writes]
+        if new := [one for one in ids if (kind, one) not in self._handled]:
+            self._handled |= {(kind, one) for one in new}
+            self._notes.add("handled", kind, [list(one) for one in new])
+        super().ask(asked)
 
     # The record layer
 

@@ -66,6 +66,8 @@ _NAMES: Final[dict[type, str]] = {one: name for name, one in _CLASSES.items()}
 _FIELDS: Final[dict[type, tuple[tuple[str, str], ...]]] = {
     one: tuple((each.name, each.alias or each.name) for each in attrs.fields(one) if each.init) for one in _NAMES
 }
+#: No value on the wire is larger; an application that gives one is answered for with an error.
+_LARGEST: Final = 2**64
 #: Bytes that name somebody or are sent in the clear: no secret.
 _OPEN: Final = frozenset({"identifier", "pairing_id", "key"})
 _ERRORS: Final[dict[str, type[HapError]]] = {
@@ -81,12 +83,16 @@ def encode(value: object, masks: Masks, format_of: FormatOf, name: str = "") -> 
         case Enum():
             kind = type(value).__name__
             return {"$enum": [kind, value.value]} if kind in _ENUMS else value.value
+        case int() if abs(value) > _LARGEST:
+            return {"$other": "int"}
         case int() | float():
             return value
         case str():
             return masks.known(value)
         case bytes():
-            return {"$bytes": (value if name in _OPEN else masks.data(value)).hex()}
+            if name in _OPEN:
+                return {"$bytes": value.hex()}
+            return {"$bytes": (masks.data if name.endswith("ltpk") else masks.value)(value).hex()}
         case CharacteristicId():
             return {"$id": [value.aid, value.iid]}
         case Secret():
@@ -148,6 +154,10 @@ def _enum(content: Json) -> Enum:
     return _ENUMS[name](value)
 
 
+class _Other:
+    """What an application gave that is no value at all."""
+
+
 _TAGS: Final[Mapping[str, Callable[[Json], Any]]] = {
     "$enum": _enum,
     "$bytes": bytes.fromhex,
@@ -155,6 +165,7 @@ _TAGS: Final[Mapping[str, Callable[[Json], Any]]] = {
     "$secret": lambda content: Secret(bytes.fromhex(content)),
     "$code": lambda content: SetupCode(content, allow_trivial=True),
     "$error": lambda content: error_from({"$error": content}),
+    "$other": lambda _content: _Other(),
     "$database": lambda content: make_database(content, decode),
     "$map": lambda content: {decode(key): decode(one) for key, one in content},
     "$set": lambda content: frozenset(decode(one) for one in content),

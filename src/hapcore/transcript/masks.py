@@ -81,6 +81,12 @@ class Masks:
             self._data[digest] = found
         return found
 
+    def value(self, secret: bytes) -> bytes:
+        """In the place of a value: where it is made of TLV items it stays so, since engines check that."""
+        if (items := _items(secret)) is None:
+            return self.data(secret)
+        return b"".join(head + self.data(content) for head, content in items)
+
     def _next(self, length: int) -> bytes:
         self._count += 1
         return hashlib.shake_256(b"hapcore redacted %d" % self._count).digest(length)
@@ -90,7 +96,7 @@ class Masks:
         if secret in self._texts or not secret:
             return self._texts.get(secret, secret)
         try:
-            made = base64.b64encode(self.data(base64.b64decode(secret, validate=True))).decode()
+            made = base64.b64encode(self.value(base64.b64decode(secret, validate=True))).decode()
         except (binascii.Error, ValueError):
             made = ""
         if len(made) != len(secret):
@@ -232,6 +238,17 @@ class NoMasks(Masks):
 
     def tlv(self, body: bytes) -> bytes:
         return body
+
+
+def _items(value: bytes) -> list[tuple[bytes, bytes]] | None:
+    """Heads and contents of TLV items, fragments one by one; None for anything else."""
+    found: list[tuple[bytes, bytes]] = []
+    at = 0
+    while at + 2 <= len(value):
+        end = at + 2 + value[at + 1]
+        found.append((value[at : at + 2], value[at + 2 : end]))
+        at = end
+    return found if at == len(value) else None
 
 
 class _Pairs(list[tuple[str, object]]):

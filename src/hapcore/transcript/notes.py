@@ -46,6 +46,7 @@ class Notes:
         self._sink = sink
         self._engine = engine
         self._number = 0
+        self._line: dict[str, Any] = {}
         self.masks = masks
         #: The format of a characteristic, as far as the engine knows.
         self.format_of: Callable[[CharacteristicId], Format | None] = lambda _one: None
@@ -74,13 +75,17 @@ class Notes:
     @contextmanager
     def call(self, line: dict[str, Any]) -> Generator[None]:
         """A call of the engine by its user: its line, which may grow until the end, and then what it led to."""
-        self.inside, self._held, self.fed = True, [], 0
+        self.inside, self._held, self.fed, self._line = True, [], 0, line
         try:
             yield
         finally:
             self.inside = False
             self._put(line)
             self._release()
+
+    def add(self, key: str, kind: str, more: list[Any]) -> None:
+        """Let the line of the current call know what must be known before it."""
+        self._line.setdefault(key, {}).setdefault(kind, []).extend(more)
 
     def entropy(self, source: Entropy) -> Entropy:
         """`source`, noted."""
@@ -95,10 +100,6 @@ class Notes:
     def encode(self, value: object) -> Any:
         """A value as it stands in a line."""
         return encode(value, self.masks, self.format_of)
-
-    def output(self, output: Output | None) -> None:
-        """What a poll gave."""
-        self._put({"out": self.describe(output)})
 
     def describe(self, output: Output | None) -> Any:
         """An output as it stands in a line."""
@@ -121,7 +122,8 @@ class Notes:
         """A message that the engine has read, or could not read."""
         if problem is not None:
             # Nobody knows what it was meant to be: the head alone is shown.
-            end = min((at + 2 for mark in (b"\n\r", b"\n\n") if (at := raw.find(mark)) >= 0), default=len(raw))
+            marks = b"\n\r\n", b"\n\n"
+            end = min((at + len(mark) for mark in marks if (at := raw.find(mark)) >= 0), default=len(raw))
             raw = raw[:end] + b"0" * (len(raw) - end) if self.masks.redacts else raw
         else:
             raw = self.masks.message(raw, self.format_of)

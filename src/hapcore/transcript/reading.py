@@ -37,6 +37,8 @@ class Transcript:
     header: Mapping[str, Any] = field(repr=False)
     lines: Sequence[Line] = field(repr=False)
     torn: bool = False
+    #: Of a prefix: what came after it. The recording shows messages when they were read, not when they came in.
+    later: Sequence[Line] = field(default=(), repr=False)
 
     @property
     def role(self) -> str:
@@ -50,7 +52,7 @@ class Transcript:
 
     def prefix(self, count: int) -> Transcript:
         """The first `count` lines after the header, as if the recording had ended there."""
-        return evolve(self, lines=self.lines[:count])
+        return evolve(self, lines=self.lines[:count], later=(*self.lines[count:], *self.later))
 
 
 def is_transcript(start: bytes) -> bool:
@@ -69,6 +71,8 @@ def read_transcripts(lines: bytes | Iterable[bytes]) -> tuple[Transcript, ...]:
         texts.pop()
     if not texts:
         raise TranscriptError("the transcript is empty")
+    if not any(map(is_transcript, texts)):
+        raise TranscriptError("this is no transcript: it has no header")
     found: list[tuple[dict[str, Any], list[Line]]] = []
     current: dict[int, int] = {}
     torn: set[int] = set()
@@ -99,8 +103,6 @@ def read_transcripts(lines: bytes | Iterable[bytes]) -> tuple[Transcript, ...]:
                 "lines are missing or were moved"
             )
         rows.append(Line(number, content))
-    if not found:
-        raise TranscriptError("this is no transcript: there is no header")
     return tuple(
         Transcript(header["e"], header, tuple(rows), index in torn) for index, (header, rows) in enumerate(found)
     )

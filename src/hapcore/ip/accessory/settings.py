@@ -32,6 +32,7 @@ class Settings(TypedDict, total=False):
     - `setup_code`: "XXX-XX-XXX"; drawn once and kept.
     - `address`: an IP address of ours to listen on; all of them. `port`: any free one.
     - `entropy`: where random bytes come from; the operating system.
+    - `engine`: what makes the engine, called like `Server`; one that is recorded, for example.
     """
 
     state: str | _Path | None
@@ -41,6 +42,7 @@ class Settings(TypedDict, total=False):
     address: str | None
     port: int
     entropy: Entropy
+    engine: Callable[..., Server]
 
 
 def make_server(what: Served, settings: Settings, state: Mapping[str, bytes], entropy: Entropy) -> Server:
@@ -57,7 +59,8 @@ def make_server(what: Served, settings: Settings, state: Mapping[str, bytes], en
         setup_code=None if code is None else SetupCode(code),
     )
     connect_identify(accessories)
-    return Server(accessories, config=config, state=state, entropy=settings.get("entropy", entropy))
+    make = settings.get("engine", Server)
+    return make(accessories, config=config, state=state, entropy=settings.get("entropy", entropy))
 
 
 def connect_identify(accessories: Iterable[Accessory]) -> None:
