@@ -78,15 +78,15 @@ def echo(kind: str, seconds: float, cores: tuple[int, int]) -> tuple[float, floa
 class Bare:
     """Our accessory engine with a paired, verified connection, and nothing else."""
 
-    def __init__(self, *, asked: bool = False) -> None:
-        """`asked` has the application agree to every write, as a setter would."""
+    def __init__(self, *, asked: bool = False, make: Callable[..., Server] = Server) -> None:
+        """`asked` has the application agree to every write, as a setter would; `make` makes the engine."""
         bulb = services.Lightbulb(on=False, brightness=40)
         if asked:
             bulb.on.setter(lambda _value, _caller: None)
         self.database = Database([Accessory("Light", services=[bulb])])
         self.id = bulb.on.id
         config = Config(name="Light", category=5, setup_code=SetupCode(SETUP_CODE))
-        self.engine = Server(self.database, config=config, state={}, entropy=lambda _label, length: os.urandom(length))
+        self.engine = make(self.database, config=config, state={}, entropy=lambda _label, length: os.urandom(length))
         self.drain()
         self.pairing = pair_setup(self._exchange(self.engine.connection_opened(0.0)))
         self.connection = self.engine.connection_opened(0.0)

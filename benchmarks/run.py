@@ -34,10 +34,11 @@ MEASURES = {
     "bridge": accessory_side.bridge,
     "start": accessory_side.start,
     "controller": controller_side.controller,
+    "recorder": alone.recorder,
     "imports": alone.imports,
 }
 #: Those that need no peers.
-ALONE = {"floor", "adapters"}
+ALONE = {"floor", "adapters", "recorder"}
 
 
 def versions() -> dict[str, str]:

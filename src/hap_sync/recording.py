@@ -45,13 +45,13 @@ class Recording:
         self._error: OSError | None = None
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         raw = cast("IO[bytes]", os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "ab+"))
-        os.fchmod(raw.fileno(), 0o600)
+        Path(path).chmod(0o600)  # it may have been there before, for everybody
+        if raw.seek(0, os.SEEK_END):
+            self._lines.put(b"\n")  # whoever wrote last may have been cut off
         self._raw = raw
         self._file: IO[bytes] = raw
         if os.fspath(path).endswith(".gz"):
             self._file = cast("IO[bytes]", gzip.GzipFile(fileobj=raw, mode="ab"))
-        if raw.seek(0, os.SEEK_END):
-            self._lines.put(b"\n")  # whoever wrote last may have been cut off
         self._thread = threading.Thread(target=self._write, name="hap recording", daemon=True)
         self._thread.start()
 
@@ -172,19 +172,30 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
 
 
 def _unpack(data: bytes) -> bytes | None:
+    """All streams of a gzip file; one that a crash cut short, and that another follows, as far as it goes."""
     found = bytearray()
     while data:
-        unpacker = zlib.decompressobj(wbits=31)
-        try:
-            found += unpacker.decompress(data, MAX_SIZE + 1 - len(found))
-        except zlib.error as error:
-            raise TranscriptError(f"the gzip file is damaged: {error}") from None
+        piece, data = _unpack_one(data, MAX_SIZE + 1 - len(found))
+        found += piece
         if len(found) > MAX_SIZE:
             return None
-        if not unpacker.eof:
-            break
-        data = unpacker.unused_data
     return bytes(found)
+
+
+def _unpack_one(data: bytes, most: int) -> tuple[bytes, bytes]:
+    """What the first stream holds, and what follows it."""
+    end = len(data)
+    while True:
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            found = unpacker.decompress(data[:end], most)
+        except zlib.error as error:
+            # The next stream was taken for the rest of this one.
+            end = data.rfind(_GZIP + b"\x08", 1, end)
+            if end < 0:
+                raise TranscriptError(f"the gzip file is damaged: {error}") from None
+        else:
+            return found, unpacker.unused_data if unpacker.eof and end == len(data) else data[end:]
 
 
 def assert_replays(transcript: str | os.PathLike[str] | bytes | Iterable[bytes], *, prefixes: int = 8) -> None:

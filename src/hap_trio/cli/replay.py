@@ -64,7 +64,10 @@ def replay(file: Path, role: str | None, as_json: bool) -> None:
 
 
 def _replay_transcripts(file: Path, as_json: bool) -> None:
-    data = read_file(file)
+    try:
+        data = read_file(file)
+    except TranscriptError as error:
+        raise Problem(f"{file} cannot be replayed: {error}") from None
     if not is_transcript(data.lstrip()):
         with suppress(RecordingError, ValueError, RecursionError):
             read(json.loads(data))

@@ -158,7 +158,9 @@ class Masks:
         if not spans:
             return raw
         body = b"".join(raw[start:end] for start, end in spans)
-        masked = self.tlv(body) if _PAIRING.search(raw[: spans[0][0]]) else self.json(body, format_of)
+        named = _PAIRING.search(raw[: spans[0][0]]) is not None
+        pairing = named or (body[:1] not in (b"{", b"[") and _items(body) is not None)
+        masked = self.tlv(body) if pairing else self.json(body, format_of)
         made, at = bytearray(raw), 0
         for start, end in spans:
             made[start:end] = masked[at : at + end - start]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -37,6 +38,17 @@ Sink: TypeAlias = Callable[[bytes], object]
 FORMAT: Final = "hapcore-transcript"
 #: Raised when a reader of the old version could no longer replay what is written.
 VERSION: Final = 1
+
+_START: Final = re.compile(rb"[A-Z]{3,8} /\S{0,2000} HTTP/1\.[01]\r?\n|(HTTP|EVENT)/1\.[01] [0-9]{3}")
+#: Every letter and digit by one of its kind; those of "HTTP" stay, because a request line is known by them.
+_KINDS: Final = bytes(
+    ord("0")
+    if chr(one) in "0123456789"
+    else ord("A")
+    if one < 128 and chr(one).isalpha() and chr(one) not in "HTP"
+    else one
+    for one in range(256)
+)
 
 
 class Notes:
@@ -121,10 +133,7 @@ class Notes:
     def message(self, connection: int, raw: bytes, problem: str | None = None) -> None:
         """A message that the engine has read, or could not read."""
         if problem is not None:
-            # Nobody knows what it was meant to be: the head alone is shown.
-            marks = b"\n\r\n", b"\n\n"
-            end = min((at + len(mark) for mark in marks if (at := raw.find(mark)) >= 0), default=len(raw))
-            raw = raw[:end] + b"0" * (len(raw) - end) if self.masks.redacts else raw
+            raw = _shape(raw) if self.masks.redacts else raw
         else:
             raw = self.masks.message(raw, self.format_of)
         line: dict[str, Any] = {"message": raw.decode("latin-1"), "connection": connection}
@@ -153,6 +162,15 @@ class Notes:
     def _put(self, line: dict[str, Any]) -> None:
         self._number += 1
         self._sink(json.dumps({"e": self._engine, "n": self._number, **line}, separators=(",", ":")).encode() + b"\n")
+
+
+def _shape(raw: bytes) -> bytes:
+    """What is no message, without what it may hold: the head if it begins like one, else what kinds of characters."""
+    if _START.match(raw):
+        marks = b"\n\r\n", b"\n\n"
+        end = min((at + len(mark) for mark in marks if (at := raw.find(mark)) >= 0), default=len(raw))
+        return raw[:end] + b"0" * (len(raw) - end)
+    return raw.translate(_KINDS)
 
 
 class NotingSealer(FrameSealer):
