@@ -18,6 +18,7 @@ from tools.docpages.markdown import anchor
 from tools.readme_block import block
 
 import hap_asyncio.testing
+import hap_sync.recording
 import hap_sync.testing
 import hap_trio
 import hap_trio.testing
@@ -25,13 +26,14 @@ import hapcore.catalogue.characteristics
 import hapcore.catalogue.services
 import hapcore.catalogue.values
 import hapcore.testing
+import hapcore.transcript
 from hap_trio.server import Settings
 from hapcore import errors
 from hapcore.ip import accessory, controller
 from hapcore.model import characteristic, metadata, service
 
 #: Pages whose Python blocks are run, by the tests named after them.
-RUN = {"README", "accessory", "controller", "embedding", "engine", "testing"}
+RUN = {"README", "accessory", "controller", "embedding", "engine", "recorder", "testing"}
 NAMES = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
@@ -141,6 +143,8 @@ def _known() -> set[str]:
         hap_asyncio.testing,
         hap_sync.testing,
         hap_trio.testing,
+        hapcore.transcript,
+        hap_sync.recording,
     ]
     return {name for module in modules for name in dir(module)} | set(dir(builtins))
 
@@ -223,6 +227,13 @@ def test_the_session_in_memory_runs(tmp_path):
     script = tmp_path / "block.py"
     script.write_text(one.text, encoding="utf-8")
     assert finish(["block.py"], tmp_path) == "True\n"
+
+
+def test_the_recorded_session_replays(tmp_path):
+    (one,) = blocks(ROOT / "docs" / "recorder.md", "python")
+    script = tmp_path / "block.py"
+    script.write_text(one.text, encoding="utf-8")
+    assert finish(["block.py"], tmp_path) == "accessory None\n"
 
 
 def test_the_state_diagrams_name_every_state():
