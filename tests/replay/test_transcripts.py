@@ -264,6 +264,47 @@ def _hexadecimal(text: bytes) -> list[str]:
     return found
 
 
+SECRET = base64.b64encode(bytes(range(200, 248)))
+PUT = b"PUT /characteristics HTTP/1.1\r\n"
+BODY = b'{"characteristics":[{"aid":1,"iid":18,"value":true,"authData":"%b"}]}' % SECRET
+ESCAPED = b"".join(b"\\u%04x" % one for one in SECRET)
+
+
+def with_length(body: bytes, start: bytes = PUT) -> bytes:
+    return start + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        with_length(BODY),
+        with_length(BODY[:-3]),
+        PUT + b"Content-Length: 30\r\n\r\n" + BODY,
+        PUT + b"Content-Length: -1\r\n\r\n" + BODY,
+        PUT + b"\r\n" + BODY,
+        with_length(BODY, b"POST /pairings HTTP/1.1\r\n"),
+        with_length(BODY, b"POST /resource HTTP/1.1\r\nContent-Type: application/pairing+tlv8\r\n"),
+        with_length(BODY.replace(b'"}', b'","authData":"x"}')),
+        with_length(BODY.replace(SECRET, ESCAPED)),
+        with_length(b'{"characteristics":[{"aid":1,"iid":19,"value":"%b"}]}' % SECRET),
+        with_length(b'{"characteristics":[{"aid":1,"iid":99,"value":"%b"}]}' % SECRET),
+        with_length(b'{"characteristics":[{"aid":1,"iid":19,"value":["%b"]}]}' % SECRET),
+        with_length(b'{"characteristics":[{"aid":1,"iid":19,"value":{"a":"%b"}}]}' % SECRET),
+        BODY,
+    ],
+)
+def test_a_secret_that_is_sent_the_wrong_way_is_one_too(monkeypatch: pytest.MonkeyPatch, message: bytes) -> None:
+    session = Session(monkeypatch, with_secrets=False)
+    line = session.rig.line()
+    line.verify(line.pair())
+    line.receive = lambda data: None
+    line.send(message)
+    text = b"".join(session.accessory)
+    for piece in (SECRET, SECRET[:16], SECRET[24:40], ESCAPED[:60], ESCAPED.replace(b"\\", b"\\\\")[:60]):
+        assert piece not in text
+    assert_replays(session.accessory, prefixes=2)
+
+
 def test_a_redacted_transcript_tells_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(monkeypatch, with_secrets=False).run()
     text = b"".join(session.accessory).decode()

@@ -48,7 +48,7 @@ _OPEN_STATE: Final = frozenset({"database", "ids", "attempts"})
 _TRIES: Final = 1000
 #: Texts of fewer letters are never searched for in other texts.
 _SEARCHED: Final = 4
-_LENGTH: Final = re.compile(rb"\ncontent-length:[ \t]*([0-9]+)", re.IGNORECASE)
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _CHUNKED: Final = re.compile(rb"\ntransfer-encoding:[^\n]*chunked", re.IGNORECASE)
 _PAIRING: Final = re.compile(rb"\ncontent-type:[^\n]*tlv8", re.IGNORECASE)
 
@@ -193,21 +193,32 @@ class Masks:
         """
         nothing = b"0" * len(body)
         try:
-            tree: object = json.loads(body, object_pairs_hook=_Pairs)
-        except (ValueError, RecursionError):
+            secrets = set(_secrets(_tree(body), format_of))
+        except (JsonError, RecursionError):
+            return nothing
+        if not secrets:
+            return body
+
+        def masked(literal: re.Match[bytes]) -> bytes:
             try:
-                tree = read_tolerant(body)
-            except (JsonError, RecursionError):
-                return nothing
-        secrets = sorted(set(_secrets(tree, format_of)), key=len, reverse=True)
-        for secret in secrets:
-            masked = self.text(secret).encode()
-            for literal in _literals(secret):
-                if literal in body and len(literal) >= len(masked):
-                    body = body.replace(literal, b'"' + masked.ljust(len(literal) - 2, b"A") + b'"')
+                text: object = json.loads(literal[0])
+            except ValueError:
+                return literal[0]
+            if not isinstance(text, str) or text not in secrets:
+                return literal[0]
+            return (b'"%b"' % self.text(text).encode()).ljust(len(literal[0]))
+
+        body = _STRING.sub(masked, body)
+        if len(body) != len(nothing):
+            return nothing
         if any(len(one) >= _SEARCHED and one.encode("utf-8", "surrogatepass") in body for one in secrets):
             return nothing
-        return body
+        # Broken JSON may have been read otherwise than it was searched.
+        replaced = set(map(self.text, secrets))
+        try:
+            return body if replaced.issuperset(_secrets(_tree(body), format_of)) else nothing
+        except (JsonError, RecursionError):
+            return nothing
 
 
 class NoMasks(Masks):
@@ -257,6 +268,14 @@ class _Pairs(list[tuple[str, object]]):
     """An object of JSON with all its keys, also those that come twice."""
 
 
+def _tree(body: bytes) -> object:
+    try:
+        found: object = json.loads(body, object_pairs_hook=_Pairs)
+    except (ValueError, RecursionError):
+        found = read_tolerant(body)
+    return found
+
+
 def _secrets(tree: object, format_of: FormatOf) -> Iterator[str]:
     if isinstance(tree, dict):
         tree = _Pairs(cast("dict[str, object]", tree).items())
@@ -268,11 +287,22 @@ def _secrets(tree: object, format_of: FormatOf) -> Iterator[str]:
                 hidden = key == "value" and (form is None or form in (Format.TLV8, Format.DATA))
                 if (key == "authData" or hidden) and value:
                     yield value
+            elif key == "value":
+                yield from _texts(value)  # no value has parts, but whoever sends them may mean one
             else:
                 yield from _secrets(value, format_of)
     elif isinstance(tree, list):
         for one in cast("list[object]", tree):
             yield from _secrets(one, format_of)
+
+
+def _texts(tree: object) -> Iterator[str]:
+    if isinstance(tree, str) and tree:
+        yield tree
+    elif isinstance(tree, dict | list):
+        parts = cast("dict[str, object]", tree).values() if isinstance(tree, dict) else cast("list[object]", tree)
+        for one in parts:
+            yield from _texts(cast("tuple[str, object]", one)[1] if isinstance(tree, _Pairs) else one)
 
 
 def _format(entry: dict[str, object], format_of: FormatOf) -> Format | None:
@@ -281,14 +311,6 @@ def _format(entry: dict[str, object], format_of: FormatOf) -> Format | None:
         return Format(named) if named in Format.__members__.values() else None
     aid, iid = entry.get("aid"), entry.get("iid")
     return format_of(CharacteristicId(aid, iid)) if isinstance(aid, int) and isinstance(iid, int) else None
-
-
-def _literals(text: str) -> Iterator[bytes]:
-    """How a text may stand in JSON."""
-    for ascii_only in (True, False):
-        literal = json.dumps(text, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
-        yield literal
-        yield literal.replace(b"/", b"\\/")
 
 
 def _body_spans(raw: bytes) -> Iterator[tuple[int, int]]:
