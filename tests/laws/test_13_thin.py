@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.laws.source import ADAPTERS, SRC, code_lines, files
 
-#: The aim is 600. The trio adapter is above it: two ways to carry asyncio, a socket stream of its own for speed, the
-#: life of connections and pairings that a supervision engine will take over. It must not grow further.
-ADAPTER_LIMIT = 1170
+#: The law says about 600, and no adapter keeps it yet: what they have too much is the life of connections and pairings,
+#: for the core to take over. Until then each is held to what it has today; these numbers may only fall.
+DEBT = {"hap_trio": 1124, "hap_asyncio": 985, "hap_sync": 1152}
 FILE_LIMIT = 200
 #: Written once for all adapters, and kept where it is at home.
 SHARED = {"hap_sync/store.py", "hap_sync/recording.py", "hap_asyncio/mdns.py", "hap_asyncio/browser.py"}
@@ -23,7 +23,7 @@ def _own(folder):
 @pytest.mark.parametrize("folder", ADAPTERS, ids=lambda folder: folder.name)
 def test_adapter_is_thin(folder):
     sizes = {str(path.relative_to(SRC)): code_lines(path) for path in _own(folder)}
-    assert sum(sizes.values()) <= ADAPTER_LIMIT, sizes
+    assert sum(sizes.values()) <= DEBT[folder.name], sizes
 
 
 @pytest.mark.parametrize(
