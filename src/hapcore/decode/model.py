@@ -35,8 +35,8 @@ class Touched:
     """A characteristic that a message carries.
 
     `name` is "Lightbulb.On" where the database is known, "1.9" (aid and iid) otherwise. `value` is text for people,
-    TLV8 decoded by name where the type is known; None where the message has no value of it. `status` is that of HAP 8.6,
-    0 or negative; None where the message has none.
+    TLV8 decoded by name where the type is known; None where the message has no value of it. `status` is that of
+    HAP 8.6, 0 or negative; None where the message has none.
     """
 
     aid: int
@@ -58,9 +58,9 @@ class Entry:
     1970 for captures. `connection` is stable for one connection ("192.168.1.4:51622 > 192.168.1.9:5001", controller
     first) and `accessory` is the device id where it is known, else the accessory's address. `title` is one line.
 
-    An answer has `took`, seconds since the request, and `answers`, the number of the request's entry. `details` are pairs
-    of name and text, secrets only by their size. `data` is the message as it was decrypted, or the bytes that could not be
-    read. Texts are as the peer sent them: whoever shows them must escape them.
+    An answer has `took`, seconds since the request, and `answers`, the number of the request's entry. `details` are
+    pairs of name and text, secrets only by their size. `data` is the message as it was decrypted, or the bytes that
+    could not be read. Texts are as the peer sent them: whoever shows them must escape them.
     """
 
     number: int
