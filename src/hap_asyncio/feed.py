@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TypeVar
 
-from hapcore.ip.feed import FEED_LIMIT, Backlog
+from hapcore.feed import FEED_LIMIT, Backlog
 
 __all__ = ["Feed"]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import TypeAlias, TypeVar
 
+from hapcore.controller.methods import Blocking, Requests
 from hapcore.engine import Command
 from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected, PeerError, RemoteProtocolError
@@ -19,7 +20,6 @@ from hapcore.ip.controller import (
     Write,
 )
 from hapcore.ip.controller.book import telling
-from hapcore.ip.controller.methods import Blocking, Requests
 from hapcore.ip.controller.target import Address
 from hapcore.pairing.records import Pairing
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TypeVar
 
-from hapcore.ip.feed import FEED_LIMIT, Backlog
+from hapcore.feed import FEED_LIMIT, Backlog
 
 from .loop import Loop
 

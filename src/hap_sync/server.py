@@ -10,11 +10,11 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
+from hapcore.accessory.handlers import Consultation
 from hapcore.discovery import Advertise
 from hapcore.engine import Command, Event
 from hapcore.ids import CharacteristicId
 from hapcore.ip import accessory as hap
-from hapcore.ip.accessory.handlers import Consultation
 from hapcore.ip.accessory.serving import Serving
 from hapcore.ip.accessory.settings import Served, make_server
 from hapcore.ip.accessory.settings import Settings as CoreSettings

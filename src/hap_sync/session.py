@@ -6,13 +6,13 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import TypeVar
 
+from hapcore.controller.methods import Blocking, Requests
+from hapcore.controller.subscriptions import Subscriptions
 from hapcore.engine import Command, ConnectionId, Output
 from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected, HapError
 from hapcore.ip.controller import CharacteristicChanged, Close, Connection, SessionClosed
 from hapcore.ip.controller.connection import REQUEST_TIMEOUT
-from hapcore.ip.controller.methods import Blocking, Requests
-from hapcore.ip.controller.subscriptions import Subscriptions
 from hapcore.model.remote import AccessoryDescription
 
 from .entropy import system_entropy

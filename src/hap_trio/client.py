@@ -8,6 +8,7 @@ from typing import TypeAlias, TypeVar
 
 import trio
 
+from hapcore.controller.methods import Awaiting, Requests
 from hapcore.engine import Command
 from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected, PeerError, RemoteProtocolError
@@ -21,7 +22,6 @@ from hapcore.ip.controller import (
     Write,
 )
 from hapcore.ip.controller.book import telling
-from hapcore.ip.controller.methods import Awaiting, Requests
 from hapcore.ip.controller.target import Address
 from hapcore.pairing.records import Pairing
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import trio
 
-from hapcore.ip.feed import FEED_LIMIT, Backlog
+from hapcore.feed import FEED_LIMIT, Backlog
 
 __all__ = ["Feed"]
 

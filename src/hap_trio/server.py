@@ -13,12 +13,12 @@ from typing import NoReturn, TypeVar, Unpack
 import trio
 
 from hap_sync.store import FileStore, MemoryStore
+from hapcore.accessory.handlers import Consultation
 from hapcore.discovery import Advertise
 from hapcore.engine import Command, Event
 from hapcore.errors import HapError
 from hapcore.ids import CharacteristicId
 from hapcore.ip import accessory as hap
-from hapcore.ip.accessory.handlers import Consultation
 from hapcore.ip.accessory.serving import Serving
 from hapcore.ip.accessory.settings import Served, make_server
 from hapcore.ip.accessory.settings import Settings as CoreSettings

@@ -9,13 +9,13 @@ from typing import TypeVar
 import trio
 
 from hap_sync.store import MemoryStore
+from hapcore.controller.methods import Awaiting, Requests
+from hapcore.controller.subscriptions import Subscriptions
 from hapcore.engine import Command, ConnectionId, Output
 from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected, HapError
 from hapcore.ip.controller import CharacteristicChanged, Close, Connection, SessionClosed
 from hapcore.ip.controller.connection import REQUEST_TIMEOUT
-from hapcore.ip.controller.methods import Awaiting, Requests
-from hapcore.ip.controller.subscriptions import Subscriptions
 from hapcore.model.remote import AccessoryDescription
 
 from .background import background

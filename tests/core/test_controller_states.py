@@ -9,6 +9,7 @@ from tests.core.controller_peer import PAIRING, Accessory, Link, answer, entropy
 
 from hapcore.codec import tlv8
 from hapcore.codec.http import write_response
+from hapcore.controller.commands import CharacteristicWrite
 from hapcore.errors import Disconnected, LocalProtocolError
 from hapcore.ip.controller import (
     AddPairing,
@@ -27,7 +28,6 @@ from hapcore.ip.controller import (
     VerifyPairing,
     Write,
 )
-from hapcore.ip.controller.commands import CharacteristicWrite
 from hapcore.ip.controller.states import TRANSITIONS, Kind
 from hapcore.setup_code import SetupCode
 

@@ -11,8 +11,10 @@ LAYERS = [
     ("hapcore.codec",),
     ("hapcore.crypto",),
     ("hapcore.setup_code", "hapcore.model", "hapcore.catalogue", "hapcore.pairing"),
-    ("hapcore.discovery", "hapcore.state"),
+    ("hapcore.discovery", "hapcore.state", "hapcore.feed"),
+    ("hapcore.accessory", "hapcore.controller"),
     ("hapcore.ip", "hapcore.ble"),
+    ("hapcore.home", "hapcore.proxy", "hapcore.decode"),
     ("hapcore.transcript",),
     ("hapcore.replay",),
     ("hapcore.testing",),
@@ -21,7 +23,12 @@ LAYERS = [
 #: which blocks and is run in a thread.
 SHARED = {("hap_trio.mdns", "hap_asyncio.mdns"), ("hap_sync.mdns", "hap_asyncio.mdns")}
 EVERYBODYS = ("hap_sync.store", "hap_sync.recording")
-STRANGERS = [("hapcore.ip", "hapcore.ble"), ("hapcore.ip.accessory", "hapcore.ip.controller")]
+STRANGERS = [
+    ("hapcore.ip", "hapcore.ble"),
+    ("hapcore.accessory", "hapcore.controller"),
+    ("hapcore.ip.accessory", "hapcore.ip.controller"),
+    ("hapcore.ble.accessory", "hapcore.ble.controller"),
+]
 
 
 def _level(module: str) -> int | None:

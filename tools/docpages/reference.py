@@ -31,9 +31,10 @@ def _modules(package: ModuleType) -> Iterator[ModuleType]:
 
 
 def used(package: ModuleType, base: type) -> list[type]:
-    """The subclasses of `base` that any module of the package uses, by name."""
+    """The subclasses of `base` that any module of the package, or of what its role shares with others, uses, by name."""
     found: dict[str, type] = {}
-    for module in _modules(package):
+    shared = importlib.import_module(f"hapcore.{package.__name__.rpartition('.')[2]}")
+    for module in (*_modules(package), *_modules(shared)):
         for one in vars(module).values():
             if isinstance(one, type) and issubclass(one, base) and one is not base:
                 found[one.__name__] = one

@@ -10,9 +10,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping
 
+from hapcore.accessory.events import CharacteristicWrite
 from hapcore.codec.json import JsonError, JsonValue, read_tolerant
 from hapcore.ids import CharacteristicId, HapStatus, Value
-from hapcore.ip.accessory.events import CharacteristicWrite
 from hapcore.model.characteristic import AnyCharacteristic
 from hapcore.model.database import Database
 from hapcore.model.metadata import Format

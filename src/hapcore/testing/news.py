@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeVar
 
-from hapcore.ip.feed import Backlog
+from hapcore.feed import Backlog
 from hapcore.testing.stage import Stage
 
 __all__ = ["News"]

@@ -8,11 +8,11 @@ from typing import TypeAlias, TypeVar, Unpack
 
 from attrs import evolve
 
+from hapcore.accessory.handlers import Consultation
 from hapcore.discovery import Advertise, ServiceRecord
 from hapcore.engine import Command, Event
 from hapcore.ids import CharacteristicId
 from hapcore.ip.accessory import Server
-from hapcore.ip.accessory.handlers import Consultation
 from hapcore.ip.accessory.serving import Serving
 from hapcore.ip.accessory.settings import Served, Settings, make_server
 from hapcore.pairing.records import new_controller_identity

@@ -6,6 +6,8 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import TypeVar
 
+from hapcore.controller.methods import Blocking, Requests
+from hapcore.controller.subscriptions import Subscriptions
 from hapcore.engine import Command, ConnectionId, Output
 from hapcore.entropy import Entropy
 from hapcore.errors import HapError
@@ -22,8 +24,6 @@ from hapcore.ip.controller import (
     VerifyPairing,
     Write,
 )
-from hapcore.ip.controller.methods import Blocking, Requests
-from hapcore.ip.controller.subscriptions import Subscriptions
 from hapcore.pairing.records import Pairing
 from hapcore.setup_code import SetupCode
 from hapcore.testing.network import Link

@@ -1,8 +1,8 @@
 """The accessory's side of HAP over IP: `Server` and what goes in and out of it."""
 
-from hapcore.ip.accessory.commands import AnswerRead, AnswerWrite, ReplaceDatabase, RequestId, Shutdown, UpdateValues
-from hapcore.ip.accessory.config import Config
-from hapcore.ip.accessory.events import (
+from hapcore.accessory.commands import AnswerRead, AnswerWrite, ReplaceDatabase, RequestId, Shutdown, UpdateValues
+from hapcore.accessory.config import Config
+from hapcore.accessory.events import (
     CharacteristicsWritten,
     CharacteristicWrite,
     IdentifyRequested,

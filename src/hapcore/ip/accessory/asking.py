@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from hapcore.accessory.commands import AnswerRead, AnswerWrite, RequestId
+from hapcore.accessory.events import CharacteristicWrite, ReadRequested, WriteRequested
 from hapcore.engine import ConnectionId
 from hapcore.ids import CharacteristicId, HapStatus, Value
-from hapcore.ip.accessory.commands import AnswerRead, AnswerWrite, RequestId
-from hapcore.ip.accessory.events import CharacteristicWrite, ReadRequested, WriteRequested
 from hapcore.ip.accessory.session import Session
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hapcore.accessory.commands import AnswerRead, AnswerWrite
+from hapcore.accessory.events import CharacteristicsWritten, CharacteristicWrite, SubscriptionChanged
 from hapcore.codec.http import Request, write_response, write_response_head
 from hapcore.engine import ConnectionId
 from hapcore.ids import Caller, CharacteristicId, HapStatus, Value
 from hapcore.ip.accessory.asking import AskedRead, AskedWrite
-from hapcore.ip.accessory.commands import AnswerRead, AnswerWrite
-from hapcore.ip.accessory.events import CharacteristicsWritten, CharacteristicWrite, SubscriptionChanged
 from hapcore.ip.accessory.query import Query, QueryError, parse
 from hapcore.ip.accessory.reads import Answers, check_read, render, value_of, wire_of
 from hapcore.ip.accessory.session import Prepared, Session

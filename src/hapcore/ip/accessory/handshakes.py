@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from hapcore.accessory.events import IdentifyRequested, PairingAdded, SetupAttemptFailed
+from hapcore.accessory.stored import Change
 from hapcore.codec.http import Request, write_response
 from hapcore.errors import RemoteProtocolError
-from hapcore.ip.accessory.events import IdentifyRequested, PairingAdded, SetupAttemptFailed
 from hapcore.ip.accessory.session import Security, Session
-from hapcore.ip.accessory.stored import Change
 from hapcore.pairing.pairings import PairingsStep, handle
 from hapcore.pairing.setup import MAX_TRIES, Step
 

@@ -7,6 +7,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
+from hapcore.accessory.commands import AnswerRead, AnswerWrite, ReplaceDatabase, Shutdown, UpdateValues
+from hapcore.accessory.config import Config
+from hapcore.accessory.events import PairingRemoved, PeerMisbehaved, SessionClosed, SessionOpened
+from hapcore.accessory.stored import Change, Stored
 from hapcore.codec.http import HttpError, Request, RequestReader, write_response
 from hapcore.crypto.frames import FrameError, FrameOpener, FrameSealer, SessionKeys
 from hapcore.discovery import Advertise, ServiceRecord, Unadvertise
@@ -15,13 +19,9 @@ from hapcore.entropy import Entropy
 from hapcore.errors import DesynchronisedError, HapError, LocalProtocolError, RemoteProtocolError
 from hapcore.ids import Caller, CharacteristicId, Transport, Value
 from hapcore.ip.accessory.asking import AskedRead, AskedWrite, Desk
-from hapcore.ip.accessory.commands import AnswerRead, AnswerWrite, ReplaceDatabase, Shutdown, UpdateValues
-from hapcore.ip.accessory.config import Config
-from hapcore.ip.accessory.events import PairingRemoved, PeerMisbehaved, SessionClosed, SessionOpened
 from hapcore.ip.accessory.notifier import Notifier
 from hapcore.ip.accessory.routes import CHARACTERISTICS, ROUTES, Access
 from hapcore.ip.accessory.session import Security, Session
-from hapcore.ip.accessory.stored import Change, Stored
 from hapcore.model.accessory import Accessory
 from hapcore.model.characteristic import AnyCharacteristic, CharacteristicType
 from hapcore.model.database import Database
@@ -51,7 +51,7 @@ class Server(Engine):
 
     Inputs: `connection_opened`, `receive_data`, `receive_eof`, `pause_sending`, `resume_sending`, `handle_timeout`,
     `effect_failed`, `submit`. Outputs: the effects `SendBytes`, `CloseConnection`, `Persist`, `Forget`, `Advertise`,
-    `Unadvertise`, the replies, and the events of `hapcore.ip.accessory.events`.
+    `Unadvertise`, the replies, and the events of `hapcore.accessory.events`.
     """
 
     def __init__(
@@ -201,7 +201,7 @@ class Server(Engine):
         self._notifier.keep_appointments(now)
 
     def submit(self, command: Command[object], now: float) -> CommandId:
-        """Take a command of `hapcore.ip.accessory.commands`; raises `LocalProtocolError` for the caller's mistakes."""
+        """Take a command of `hapcore.accessory.commands`; raises `LocalProtocolError` for the caller's mistakes."""
         now = self._advance(now)
         result: object = None
         if isinstance(command, AnswerWrite | AnswerRead):

@@ -7,14 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from hapcore.accessory.commands import Shutdown, UpdateValues
+from hapcore.accessory.handlers import Consultation, consult
 from hapcore.discovery import Advertise
 from hapcore.engine import Command, Event, Output
+from hapcore.feed import Backlog
 from hapcore.ids import CharacteristicId, Value
-from hapcore.ip.accessory.commands import Shutdown, UpdateValues
-from hapcore.ip.accessory.handlers import Consultation, consult
 from hapcore.ip.accessory.server import Server
 from hapcore.ip.accessory.settings import connect_identify
-from hapcore.ip.feed import Backlog
 from hapcore.model.characteristic import AnyCharacteristic
 from hapcore.model.database import Database
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol, TypeAlias, TypedDict
 
+from hapcore.accessory.config import Config
 from hapcore.entropy import Entropy
 from hapcore.ids import Caller
-from hapcore.ip.accessory.config import Config
 from hapcore.ip.accessory.server import Server
 from hapcore.model.accessory import Accessory, IdentifyFn
 from hapcore.model.database import Database

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hapcore.ip.controller.commands import (
+from hapcore.controller.commands import (
     AddPairing,
     CharacteristicWrite,
     Close,
@@ -18,9 +18,9 @@ from hapcore.ip.controller.commands import (
     VerifyPairing,
     Write,
 )
+from hapcore.controller.events import CharacteristicChanged, EventUnreadable, SessionClosed
+from hapcore.controller.results import ReadResult, Status, WriteResult
 from hapcore.ip.controller.connection import PAIRING_TIMEOUT, REQUEST_TIMEOUT, Connection
-from hapcore.ip.controller.events import CharacteristicChanged, EventUnreadable, SessionClosed
-from hapcore.ip.controller.results import ReadResult, Status, WriteResult
 from hapcore.ip.controller.states import State
 
 __all__ = [

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeVar
 
+from hapcore.controller.commands import GetAccessories, Identify, Read, Subscribe, Unsubscribe, Write
+from hapcore.controller.results import ReadResult, Status
 from hapcore.entropy import draw
 from hapcore.errors import LocalProtocolError, Refused, RemoteProtocolError
 from hapcore.ids import CharacteristicId, HapStatus
 from hapcore.ip.controller import requests
-from hapcore.ip.controller.commands import GetAccessories, Identify, Read, Subscribe, Unsubscribe, Write
 from hapcore.ip.controller.handshakes import Errand, Procedure
 from hapcore.ip.controller.reading import (
     NOT_AUTHORISED,
@@ -24,7 +25,6 @@ from hapcore.ip.controller.reading import (
     statuses,
     write_results,
 )
-from hapcore.ip.controller.results import ReadResult, Status
 from hapcore.ip.controller.session import Session
 from hapcore.model.remote import read_accessories
 

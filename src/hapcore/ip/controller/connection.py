@@ -13,6 +13,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from hapcore.codec.http import HttpError, Response, ResponseReader
+from hapcore.controller import commands
+from hapcore.controller.events import EventUnreadable, SessionClosed
 from hapcore.crypto.frames import FrameError, FrameOpener, FrameSealer, SessionKeys
 from hapcore.engine import CloseConnection, Command, CommandId, Done, Engine, Failed, SendBytes
 from hapcore.entropy import Entropy
@@ -26,8 +28,7 @@ from hapcore.errors import (
     RemoteProtocolError,
     TimedOut,
 )
-from hapcore.ip.controller import access, commands, handshakes
-from hapcore.ip.controller.events import EventUnreadable, SessionClosed
+from hapcore.ip.controller import access, handshakes
 from hapcore.ip.controller.handshakes import Procedure
 from hapcore.ip.controller.reading import NOT_AUTHORISED, changes
 from hapcore.ip.controller.requests import Outgoing

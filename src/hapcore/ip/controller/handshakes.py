@@ -10,8 +10,7 @@ from collections.abc import Generator
 from typing import Final, TypeAlias
 
 from hapcore.codec.http import Response
-from hapcore.errors import Disconnected
-from hapcore.ip.controller.commands import (
+from hapcore.controller.commands import (
     AddPairing,
     FinishPairSetup,
     ListPairings,
@@ -19,6 +18,7 @@ from hapcore.ip.controller.commands import (
     StartPairSetup,
     VerifyPairing,
 )
+from hapcore.errors import Disconnected
 from hapcore.ip.controller.reading import pairing_body
 from hapcore.ip.controller.requests import Outgoing, pairing_message
 from hapcore.ip.controller.session import Session

@@ -11,11 +11,11 @@ from typing import Final
 
 from hapcore.codec.http import Response
 from hapcore.codec.json import JsonError, JsonValue, read_tolerant
+from hapcore.controller.events import CharacteristicChanged
+from hapcore.controller.results import ReadResult, Status, WriteResult
 from hapcore.errors import PairingRefused, Refused, RemoteProtocolError
 from hapcore.ids import CharacteristicId, HapStatus
-from hapcore.ip.controller.events import CharacteristicChanged
 from hapcore.ip.controller.requests import TLV_TYPE
-from hapcore.ip.controller.results import ReadResult, Status, WriteResult
 from hapcore.ip.controller.session import Session
 from hapcore.model.values import from_remote
 from hapcore.pairing.items import TlvErrorCode

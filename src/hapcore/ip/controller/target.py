@@ -6,9 +6,9 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
+from hapcore.controller.commands import StartPairSetup
 from hapcore.discovery import DiscoveredAccessory, FeatureFlags
 from hapcore.errors import LocalProtocolError
-from hapcore.ip.controller.commands import StartPairSetup
 from hapcore.pairing.items import Method
 from hapcore.pairing.records import Pairing
 from hapcore.state import PairedAccessory

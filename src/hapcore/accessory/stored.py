@@ -19,13 +19,13 @@ from typing import TypeAlias, TypeVar, cast
 
 from attrs import frozen
 
+from hapcore.accessory.config import Config
 from hapcore.codec.json import write
 from hapcore.crypto.secret import Secret
 from hapcore.crypto.srp import SrpVerifier
 from hapcore.engine import Forget, Persist
 from hapcore.entropy import Entropy
 from hapcore.errors import HapError, StateError
-from hapcore.ip.accessory.config import Config
 from hapcore.model.database import Database
 from hapcore.pairing.records import Identity, PairedController, new_identity
 from hapcore.pairing.setup import CodeVerifier

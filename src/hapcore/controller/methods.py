@@ -10,9 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Generic, ParamSpec, TypeVar, cast, overload
 
-from hapcore.engine import Command
-from hapcore.ids import CharacteristicId, Value
-from hapcore.ip.controller.commands import (
+from hapcore.controller.commands import (
     AddPairing,
     CharacteristicWrite,
     GetAccessories,
@@ -22,7 +20,9 @@ from hapcore.ip.controller.commands import (
     RemovePairing,
     Write,
 )
-from hapcore.ip.controller.results import ReadResult, WriteResult
+from hapcore.controller.results import ReadResult, WriteResult
+from hapcore.engine import Command
+from hapcore.ids import CharacteristicId, Value
 from hapcore.model.remote import AccessoryDescription
 from hapcore.pairing.records import PairingEntry
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from attrs import field, frozen
 
+from hapcore.controller.results import ReadResult, Status, WriteResult
 from hapcore.engine import Command
 from hapcore.ids import CharacteristicId, Value
-from hapcore.ip.controller.results import ReadResult, Status, WriteResult
 from hapcore.model.remote import AccessoryDescription
 from hapcore.pairing.items import Method
 from hapcore.pairing.records import ControllerIdentity, Pairing, PairingEntry

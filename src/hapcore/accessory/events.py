@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
+from hapcore.accessory.commands import RequestId
 from hapcore.engine import ConnectionId, Event
 from hapcore.errors import HapError
 from hapcore.ids import Caller, CharacteristicId, Value
-from hapcore.ip.accessory.commands import RequestId
 
 __all__ = [
     "CharacteristicWrite",

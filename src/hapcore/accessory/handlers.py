@@ -8,10 +8,10 @@ from typing import TypeAlias, cast
 
 from attrs import evolve
 
+from hapcore.accessory.commands import AnswerRead, AnswerWrite
+from hapcore.accessory.events import CharacteristicWrite, IdentifyRequested, ReadRequested, WriteRequested
 from hapcore.engine import Command
 from hapcore.ids import Caller, CharacteristicId, HapStatus, Value
-from hapcore.ip.accessory.commands import AnswerRead, AnswerWrite
-from hapcore.ip.accessory.events import CharacteristicWrite, IdentifyRequested, ReadRequested, WriteRequested
 from hapcore.model.characteristic import AnyCharacteristic, HapStatusError
 from hapcore.model.database import Database
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Generic, TypeVar
 
+from hapcore.controller.commands import Subscribe, Unsubscribe
+from hapcore.controller.events import CharacteristicChanged
+from hapcore.controller.results import Status
 from hapcore.errors import HapError, Refused
+from hapcore.feed import Backlog
 from hapcore.ids import CharacteristicId, HapStatus
-from hapcore.ip.controller.commands import Subscribe, Unsubscribe
-from hapcore.ip.controller.events import CharacteristicChanged
-from hapcore.ip.controller.results import Status
-from hapcore.ip.feed import Backlog
 
 __all__ = ["Subscriptions"]
 
