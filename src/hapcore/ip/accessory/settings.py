@@ -16,8 +16,9 @@ from hapcore.setup_code import SetupCode
 
 __all__ = ["Served", "Settings", "connect_identify", "make_server"]
 
-#: What can be served: an accessory, a service to make one of, or several, which get a bridge at their head.
-Served: TypeAlias = Accessory | Service | Iterable[Accessory | Service]
+#: What can be served: an accessory, a service to make one of, or several, which get a bridge at their head; or a
+#: database, which is served as it is.
+Served: TypeAlias = Accessory | Service | Iterable[Accessory | Service] | Database
 
 
 class _Path(Protocol):
@@ -51,7 +52,7 @@ def make_server(what: Served, settings: Settings, state: Mapping[str, bytes], en
     Raises `LocalProtocolError` for an accessory or a setup code that HAP does not allow, `StateError` for the state.
     """
     name, category, code = settings.get("name"), settings.get("category"), settings.get("setup_code")
-    accessories = Database.of(what, name=name, category=category).accessories
+    accessories = (what if isinstance(what, Database) else Database.of(what, name=name, category=category)).accessories
     head = accessories[0]
     config = Config(
         name=name or head.name,
@@ -60,7 +61,9 @@ def make_server(what: Served, settings: Settings, state: Mapping[str, bytes], en
     )
     connect_identify(accessories)
     make = settings.get("engine", Server)
-    return make(accessories, config=config, state=state, entropy=settings.get("entropy", entropy))
+    # What is no database yet becomes one with the numbers that the state has for it.
+    served = what if isinstance(what, Database) else accessories
+    return make(served, config=config, state=state, entropy=settings.get("entropy", entropy))
 
 
 def connect_identify(accessories: Iterable[Accessory]) -> None:
