@@ -7,9 +7,10 @@ import logging
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias, TypeVar, cast
+from typing import TypeVar, cast
 
-from hap_sync.store import FileStore, MemoryStore
+from hap_sync.keylog import watch
+from hap_sync.store import MemoryStore, Store
 from hapcore import engine as hap
 from hapcore.ip.accessory import Server
 from hapcore.ip.controller import Connection
@@ -21,8 +22,6 @@ from .wire import End, Take, Wire
 __all__ = ["Pump", "Store"]
 
 R = TypeVar("R")
-#: Where an engine's table is kept.
-Store: TypeAlias = FileStore | MemoryStore
 _log = logging.getLogger("hap_asyncio")
 
 
@@ -34,7 +33,7 @@ class Pump(Drive[Wire]):
     """
 
     def __init__(self, engine: Server | Connection, report: Callable[[hap.Output], None], store: Store) -> None:
-        super().__init__(engine, report, store)
+        super().__init__(engine, watch(engine, report), store)
         self.engine = engine
         self.tasks = Tasks()
         self._loop = asyncio.get_running_loop()

@@ -7,22 +7,21 @@ import selectors
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Final, TypeAlias, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from hapcore import engine as hap
 from hapcore.ip.accessory import Server
 from hapcore.ip.controller import Connection
 from hapcore.ip.drive import Drive
 
+from .keylog import watch
 from .loop import Loop
-from .store import FileStore, MemoryStore
+from .store import Store
 from .wire import End, Take, Transport, Wire
 
 __all__ = ["Pump", "Store"]
 
 R = TypeVar("R")
-#: Where an engine's table is kept.
-Store: TypeAlias = FileStore | MemoryStore
 _log = logging.getLogger("hap_sync")
 
 #: A peer that lets this much pile up is told apart from a quick one: the engine pauses its answers and events.
@@ -43,7 +42,7 @@ class Pump(Drive[Wire]):
     def __init__(
         self, engine: Server | Connection, loop: Loop, report: Callable[[hap.Output], None], store: Store
     ) -> None:
-        super().__init__(engine, report, store)
+        super().__init__(engine, watch(engine, report), store)
         self.engine = engine
         self._loop = loop
         #: Those with a backlog, of which the engine may have parted already.

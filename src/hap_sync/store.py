@@ -14,7 +14,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 from hapcore.errors import StateError
 from hapcore.state import STATE, FileFormat
@@ -22,7 +22,7 @@ from hapcore.state import STATE, FileFormat
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["FileStore", "MemoryStore"]
+__all__ = ["FileStore", "MemoryStore", "Store"]
 
 #: A file system that cannot sync a folder says one of these; then there is nothing more to be done about it.
 _CANNOT_SYNC = frozenset([errno.EINVAL, errno.ENOTSUP, errno.EBADF])
@@ -181,3 +181,7 @@ def _sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+#: Where an engine's table is kept.
+Store: TypeAlias = FileStore | MemoryStore

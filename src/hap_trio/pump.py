@@ -6,11 +6,12 @@ import logging
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias, TypeVar, cast
+from typing import TypeVar, cast
 
 import trio
 
-from hap_sync.store import FileStore, MemoryStore
+from hap_sync.keylog import watch
+from hap_sync.store import MemoryStore, Store
 from hapcore import engine as hap
 from hapcore.ip.accessory import Server
 from hapcore.ip.controller import Connection
@@ -21,8 +22,6 @@ from .wire import End, Take, Wire
 __all__ = ["Pump", "Store"]
 
 R = TypeVar("R")
-#: Where an engine's table is kept.
-Store: TypeAlias = FileStore | MemoryStore
 _log = logging.getLogger("hap_trio")
 _LOST = (trio.BrokenResourceError, trio.ClosedResourceError)
 
@@ -44,7 +43,7 @@ class Pump(Drive[Wire]):
     def __init__(
         self, engine: Server | Connection, nursery: trio.Nursery, report: Callable[[hap.Output], None], store: Store
     ) -> None:
-        super().__init__(engine, report, store)
+        super().__init__(engine, watch(engine, report), store)
         self.engine = engine
         self._nursery = nursery
         #: Storing in memory needs no thread, and a virtual clock would run away while one works.

@@ -130,6 +130,10 @@ _Continuation = Callable[[], None]
 class Engine:
     """The output queue, the clock and the command numbers: what all engines share."""
 
+    #: Whether every session's keys are put out as `hapcore.pairing.keylog.SessionKeysMade`. To be set on one engine,
+    #: before its first connection, by who writes a key log.
+    tells_keys: bool = False
+
     def __init__(self) -> None:
         self._outputs: deque[Output] = deque()
         self._now = 0.0

@@ -48,19 +48,27 @@ def _message_key(shared: bytes) -> bytes:
 
 @frozen
 class VerifiedKeys:
-    """What pair-verify leaves on the controller's side. `shared_secret` (32 bytes) is where a later resume starts."""
+    """What pair-verify leaves on the controller's side. `shared_secret` (32 bytes) is where a later resume starts.
+
+    `public` is the X25519 key (32 bytes) that the controller sent in M1: in the open, and never the same again.
+    """
 
     shared_secret: Secret
     keys: SessionKeys
+    public: bytes = b""
 
 
 @frozen
 class VerifiedSession:
-    """What pair-verify leaves on the accessory's side. `shared_secret` (32 bytes) is where a later resume starts."""
+    """What pair-verify leaves on the accessory's side. `shared_secret` (32 bytes) is where a later resume starts.
+
+    `public` is the X25519 key (32 bytes) that the controller sent in M1: in the open, and never the same again.
+    """
 
     controller: PairedController
     shared_secret: Secret
     keys: SessionKeys
+    public: bytes = b""
 
 
 def _size(data: bytes | None) -> str:
@@ -158,18 +166,19 @@ class VerifyDesk:
         if not verify(controller.ltpk, run.peer_public + identifier + run.own_public, signature):
             return refused
         reply = tlv8.encode([(Item.STATE, bytes((State.M4,)))])
-        return VerifyStep(reply, VerifiedSession(controller, run.shared, session_keys(shared)))
+        return VerifyStep(reply, VerifiedSession(controller, run.shared, session_keys(shared), run.peer_public))
 
 
 class PairVerifyController:
     """The controller's side: m1, m3, finish. Draws "pair-verify.x25519" (32 bytes); m1 may be called again any time."""
 
-    __slots__ = ("_entropy", "_exchange", "_pairing", "_shared")
+    __slots__ = ("_entropy", "_exchange", "_pairing", "_public", "_shared")
 
     def __init__(self, pairing: Pairing, entropy: Entropy) -> None:
         self._pairing = pairing
         self._entropy = entropy
         self._exchange: Exchange | None = None
+        self._public = b""
         self._shared: Secret | None = None
 
     def m1(self) -> bytes:
@@ -177,6 +186,13 @@ class PairVerifyController:
         self._exchange = Exchange(draw(self._entropy, _LABEL, KEY_SIZE))
         self._shared = None
         return tlv8.encode([(Item.STATE, bytes((State.M1,))), (Item.PUBLIC_KEY, self._exchange.public)])
+
+    @property
+    def public(self) -> bytes:
+        """The ephemeral public key of the M1 under way, 32 bytes; raises `LocalProtocolError` when there is none."""
+        if self._exchange is None:
+            raise LocalProtocolError("no key yet, m1() comes before it")
+        return self._exchange.public
 
     def m3(self, m2: bytes) -> bytes:
         """Check that this is the paired accessory and prove who we are.
@@ -199,7 +215,7 @@ class PairVerifyController:
         identifier = own.controller_id.encode()
         signature = own.signer.sign(exchange.public + identifier + peer)
         inner = tlv8.encode([(Item.IDENTIFIER, identifier), (Item.SIGNATURE, signature)])
-        self._shared = Secret(shared)
+        self._shared, self._public = Secret(shared), exchange.public
         return tlv8.encode(
             [(Item.STATE, bytes((State.M3,))), (Item.ENCRYPTED_DATA, seal(key, b"PV-Msg03", inner))],
         )
@@ -210,7 +226,7 @@ class PairVerifyController:
         if shared is None:
             raise LocalProtocolError("finish() out of turn, m3() comes before it")
         read_answer(m4, State.M4, _NAME)
-        return VerifiedKeys(shared, session_keys(shared.reveal()))
+        return VerifiedKeys(shared, session_keys(shared.reveal()), self._public)
 
     def _check_accessory(self, opened: bytes | None, peer: bytes, own: bytes) -> None:
         wanted = f"accessory {self._pairing.accessory_id}"

@@ -26,6 +26,7 @@ from hapcore.model.accessory import Accessory
 from hapcore.model.characteristic import AnyCharacteristic, CharacteristicType
 from hapcore.model.database import Database
 from hapcore.model.information import FIRMWARE_REVISION, MODEL
+from hapcore.pairing.keylog import SessionKeysMade
 from hapcore.pairing.records import PairedController
 from hapcore.pairing.setup import SetupDesk
 from hapcore.pairing.verify import VerifiedSession, VerifyDesk
@@ -338,6 +339,10 @@ class Server(Engine):
         session.opener, session.sealer = self._make_frames(session, keys)
         session.security = Security.TRANSIENT if verified is None else Security.SECURED
         session.last_active = self._now
+        if self.tells_keys:
+            public = b"" if verified is None else verified.public
+            peer = b"" if verified is None else verified.controller.identifier
+            self._emit(SessionKeysMade(session.connection, public, self.device_id, peer, keys))
         if verified is not None:
             controller = verified.controller
             session.caller = Caller(controller.identifier, controller.admin, Transport.IP, session.connection)

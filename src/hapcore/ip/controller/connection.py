@@ -35,6 +35,7 @@ from hapcore.ip.controller.requests import Outgoing
 from hapcore.ip.controller.session import CONNECTION, Session
 from hapcore.ip.controller.states import ADVICE, TRANSITIONS, Kind, State, Transition
 from hapcore.model.remote import AccessoryDescription
+from hapcore.pairing.keylog import SessionKeysMade
 
 __all__ = ["MAX_WAITING", "PAIRING_TIMEOUT", "REQUEST_TIMEOUT", "Connection"]
 
@@ -268,8 +269,11 @@ class Connection(Engine):
         self._state = job.transition.done
         session = self._session
         if session.keys is not None:
-            keys, session.keys = session.keys.keys, None
-            self._opener, self._sealer = self._make_frames(keys)
+            verified, session.keys = session.keys, None
+            self._opener, self._sealer = self._make_frames(verified.keys)
+            if self.tells_keys:
+                own, other = session.own_id or b"", session.accessory_id
+                self._emit(SessionKeysMade(CONNECTION, verified.public, other, own, verified.keys))
         self._emit(Done(job.command, result))
         if session.finished:
             self._end(None)

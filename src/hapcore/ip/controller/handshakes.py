@@ -88,6 +88,7 @@ def verify(session: Session, command: VerifyPairing) -> Procedure:
         answer = yield pairing_message(session.host, _VERIFY, m3, slow=True)
         session.keys = machine.finish(pairing_body("pair-verify", answer, 4))
         session.own_id = command.pairing.controller_id.encode()
+        session.accessory_id = command.pairing.accessory_id
 
     return run()
 

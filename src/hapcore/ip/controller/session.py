@@ -28,6 +28,7 @@ class Session:
 
     __slots__ = (
         "accessories",
+        "accessory_id",
         "characteristics",
         "entropy",
         "finished",
@@ -55,6 +56,8 @@ class Session:
         self.keys: VerifiedKeys | None = None
         #: The pairing identifier of this session.
         self.own_id: bytes | None = None
+        #: Whom it was verified with.
+        self.accessory_id = ""
         #: True when the accessory is about to close because we removed ourselves.
         self.finished = False
         self.learn(tuple(database))
