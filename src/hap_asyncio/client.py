@@ -10,9 +10,9 @@ from typing import TypeAlias, TypeVar
 from hapcore.controller.methods import Awaiting, Requests
 from hapcore.engine import Command
 from hapcore.errors import Disconnected, PeerError, RemoteProtocolError
+from hapcore.home.book import telling
+from hapcore.home.target import Address
 from hapcore.ip.controller import CharacteristicChanged, GetAccessories, Read, Subscribe, VerifyPairing, Write
-from hapcore.ip.controller.book import telling
-from hapcore.ip.controller.target import Address
 from hapcore.model.remote import AccessoryDescription
 from hapcore.pairing.records import Pairing
 

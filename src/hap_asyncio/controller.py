@@ -13,9 +13,9 @@ from hap_sync.store import FileStore, MemoryStore
 from hapcore.discovery import DiscoveredAccessory, device_key
 from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected, LocalProtocolError, PeerError, TimedOut
+from hapcore.home.book import Book
+from hapcore.home.target import Address, Target, Where, split_address
 from hapcore.ip.controller import Identify
-from hapcore.ip.controller.book import Book
-from hapcore.ip.controller.target import Address, Target, Where, split_address
 from hapcore.model.remote import AccessoryDescription
 from hapcore.setup_code import SetupCode
 from hapcore.state import PAIRINGS, PairedAccessory

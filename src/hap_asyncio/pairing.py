@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from hapcore.errors import HapError
+from hapcore.home.target import Target
 from hapcore.ip.controller import FinishPairSetup, RemovePairing, VerifyPairing
-from hapcore.ip.controller.target import Target
 from hapcore.pairing.records import Pairing
 from hapcore.setup_code import SetupCode
 from hapcore.state import PairedAccessory

@@ -9,12 +9,11 @@ from typing import TypeVar
 
 from hap_sync.store import MemoryStore
 from hapcore.controller.methods import Awaiting, Requests
-from hapcore.controller.subscriptions import Subscriptions
 from hapcore.engine import Command, ConnectionId, Output
 from hapcore.entropy import Entropy
-from hapcore.errors import Disconnected, HapError
-from hapcore.ip.controller import CharacteristicChanged, Close, Connection, SessionClosed
+from hapcore.ip.controller import CharacteristicChanged, Connection
 from hapcore.ip.controller.connection import REQUEST_TIMEOUT
+from hapcore.ip.controller.speaking import Speaking
 from hapcore.model.remote import AccessoryDescription
 
 from .entropy import system_entropy
@@ -28,7 +27,7 @@ __all__ = ["Session", "open_connection"]
 R = TypeVar("R")
 
 
-class Session(Requests, Awaiting):
+class Session(Speaking[Feed[CharacteristicChanged]], Requests, Awaiting):
     """A connection to an accessory, from `open_connection()`. Commands of `hapcore.ip.controller` go into `do()`."""
 
     def __init__(
@@ -38,12 +37,8 @@ class Session(Requests, Awaiting):
         database: Iterable[AccessoryDescription] = (),
         request_timeout: float = REQUEST_TIMEOUT,
     ) -> None:
-        self.closed = False
-        #: Why it is closed; None as long as it is open, and when we closed it.
-        self.reason: HapError | None = None
+        super().__init__(Connection(host, entropy=entropy, database=database, request_timeout=request_timeout))
         self.ended = asyncio.Event()
-        self.engine = Connection(host, entropy=entropy, database=database, request_timeout=request_timeout)
-        self._subscriptions = Subscriptions[Feed[CharacteristicChanged]]()
         self._pump = Pump(self.engine, self._report, MemoryStore())
 
     async def do(self, command: Command[R]) -> R:
@@ -55,8 +50,7 @@ class Session(Requests, Awaiting):
 
     def submit(self, command: Command[R]) -> asyncio.Future[R]:
         """Submit a command; the future is what `do()` waits for."""
-        if self.closed:
-            raise Disconnected("the connection is closed") from self.reason
+        self._check_open()
         return self._pump.submit(command)
 
     @asynccontextmanager
@@ -71,14 +65,7 @@ class Session(Requests, Awaiting):
             self._subscriptions.check(await self.do(self._subscriptions.add(feed, ids)))
             yield feed
         finally:
-            unsubscribe = self._subscriptions.remove(feed)
-            if unsubscribe is not None and not self.closed:
-                self._pump.post(unsubscribe)
-
-    def close(self) -> None:
-        """End the connection; whoever waits for a command gets `Disconnected`. Harmless when it is closed."""
-        if not self.closed:
-            self._pump.post(Close())
+            self._leave(feed)
 
     async def aclose(self) -> None:
         """End the connection and wait until it is closed; `open_connection()` does it."""
@@ -89,13 +76,13 @@ class Session(Requests, Awaiting):
         """Speak over this wire from now on; `open_connection()` does it."""
         self._pump.adopt(wire, ConnectionId(0), self.engine.receive_data, self.engine.receive_eof)
 
+    def _post(self, command: Command[object]) -> None:
+        self._pump.post(command)
+
     def _report(self, event: Output) -> None:
-        if isinstance(event, CharacteristicChanged):
-            self._subscriptions.tell(event)
-        elif isinstance(event, SessionClosed):
-            self.closed, self.reason = True, event.reason
+        super()._report(event)
+        if self.closed:
             self.ended.set()
-            self._subscriptions.end(event.reason)
 
 
 @asynccontextmanager

@@ -10,9 +10,9 @@ from contextlib import ExitStack, closing, contextmanager
 from hapcore.discovery import DiscoveredAccessory, device_key
 from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected, HapError, LocalProtocolError, PeerError, TimedOut
+from hapcore.home.book import Book
+from hapcore.home.target import Address, Target, Where, split_address
 from hapcore.ip.controller import Connection, FinishPairSetup, Identify, RemovePairing, VerifyPairing
-from hapcore.ip.controller.book import Book
-from hapcore.ip.controller.target import Address, Target, Where, split_address
 from hapcore.pairing.records import Pairing
 from hapcore.setup_code import SetupCode
 from hapcore.state import PAIRINGS, PairedAccessory

@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from hapcore.controller.methods import Blocking, Requests
-from hapcore.controller.subscriptions import Subscriptions
 from hapcore.engine import Command, ConnectionId, Output
 from hapcore.entropy import Entropy
-from hapcore.errors import Disconnected, HapError
-from hapcore.ip.controller import CharacteristicChanged, Close, Connection, SessionClosed
+from hapcore.ip.controller import CharacteristicChanged, Connection
 from hapcore.ip.controller.connection import REQUEST_TIMEOUT
+from hapcore.ip.controller.speaking import Speaking
 from hapcore.model.remote import AccessoryDescription
 
 from .entropy import system_entropy
@@ -27,16 +26,12 @@ __all__ = ["Session", "open_connection"]
 R = TypeVar("R")
 
 
-class Session(Requests, Blocking):
+class Session(Speaking[Feed[CharacteristicChanged]], Requests, Blocking):
     """A connection to an accessory, from `open_connection()`. Commands of `hapcore.ip.controller` go into `do()`."""
 
     def __init__(self, transport: Transport, engine: Connection, loop: Loop) -> None:
-        self.closed = False
-        #: Why it is closed; None as long as it is open, and when we closed it.
-        self.reason: HapError | None = None
-        self.engine = engine
+        super().__init__(engine)
         self._loop = loop
-        self._subscriptions = Subscriptions[Feed[CharacteristicChanged]]()
         self._pump = Pump(engine, loop, self._report, MemoryStore())
         self._pump.adopt(transport, ConnectionId(0), engine.receive_data, engine.receive_eof)
 
@@ -45,8 +40,7 @@ class Session(Requests, Blocking):
 
         Ctrl-C in the wait drops the interest in the result only: the connection stays usable.
         """
-        if self.closed:
-            raise Disconnected("the connection is closed") from self.reason
+        self._check_open()
         return self._pump.do(command)
 
     @contextmanager
@@ -61,21 +55,14 @@ class Session(Requests, Blocking):
             self._subscriptions.check(self.do(self._subscriptions.add(feed, ids)))
             yield feed
         finally:
-            unsubscribe = self._subscriptions.remove(feed)
-            if unsubscribe is not None and not self.closed:
-                self._pump.post(unsubscribe)
+            self._leave(feed)
 
-    def close(self) -> None:
-        """End the connection; whoever waits for a command gets `Disconnected`. Harmless when it is closed."""
-        if not self.closed:
-            self._pump.post(Close())
+    def _post(self, command: Command[object]) -> None:
+        self._pump.post(command)
 
     def _report(self, event: Output) -> None:
-        if isinstance(event, CharacteristicChanged):
-            self._subscriptions.tell(event)
-        elif isinstance(event, SessionClosed):
-            self.closed, self.reason = True, event.reason
-            self._subscriptions.end(event.reason)
+        super()._report(event)
+        if self.closed:
             self._pump.close()
 
 

@@ -12,6 +12,8 @@ from hapcore.controller.methods import Awaiting, Requests
 from hapcore.engine import Command
 from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected, PeerError, RemoteProtocolError
+from hapcore.home.book import telling
+from hapcore.home.target import Address
 from hapcore.ip.controller import (
     CharacteristicChanged,
     Connection,
@@ -21,8 +23,6 @@ from hapcore.ip.controller import (
     VerifyPairing,
     Write,
 )
-from hapcore.ip.controller.book import telling
-from hapcore.ip.controller.target import Address
 from hapcore.pairing.records import Pairing
 
 from .feed import Feed

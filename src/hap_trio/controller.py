@@ -14,9 +14,9 @@ from hap_sync.store import FileStore, MemoryStore
 from hapcore.discovery import DiscoveredAccessory, device_key
 from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected, HapError, LocalProtocolError, PeerError, TimedOut
+from hapcore.home.book import Book
+from hapcore.home.target import Address, Target, Where, split_address
 from hapcore.ip.controller import Connection, FinishPairSetup, Identify, RemovePairing, VerifyPairing
-from hapcore.ip.controller.book import Book
-from hapcore.ip.controller.target import Address, Target, Where, split_address
 from hapcore.pairing.records import Pairing
 from hapcore.setup_code import SetupCode
 from hapcore.state import PAIRINGS, PairedAccessory

@@ -10,12 +10,11 @@ import trio
 
 from hap_sync.store import MemoryStore
 from hapcore.controller.methods import Awaiting, Requests
-from hapcore.controller.subscriptions import Subscriptions
 from hapcore.engine import Command, ConnectionId, Output
 from hapcore.entropy import Entropy
-from hapcore.errors import Disconnected, HapError
-from hapcore.ip.controller import CharacteristicChanged, Close, Connection, SessionClosed
+from hapcore.ip.controller import CharacteristicChanged, Connection
 from hapcore.ip.controller.connection import REQUEST_TIMEOUT
+from hapcore.ip.controller.speaking import Speaking
 from hapcore.model.remote import AccessoryDescription
 
 from .background import background
@@ -28,17 +27,13 @@ __all__ = ["Session", "open_connection"]
 R = TypeVar("R")
 
 
-class Session(Requests, Awaiting):
+class Session(Speaking[Feed[CharacteristicChanged]], Requests, Awaiting):
     """A connection to an accessory, from `open_connection()`. Commands of `hapcore.ip.controller` go into `do()`."""
 
     def __init__(self, stream: trio.abc.Stream, engine: Connection, nursery: trio.Nursery) -> None:
-        self.closed = False
-        #: Why it is closed; None as long as it is open, and when we closed it.
-        self.reason: HapError | None = None
+        super().__init__(engine)
         self.ended = trio.Event()
-        self.engine = engine
         self._nursery = nursery
-        self._subscriptions = Subscriptions[Feed[CharacteristicChanged]]()
         self._pump = Pump(engine, nursery, self._report, MemoryStore())
         self._wire = self._pump.adopt(stream, ConnectionId(0), engine.receive_data, engine.receive_eof)
 
@@ -47,8 +42,7 @@ class Session(Requests, Awaiting):
 
         Cancelling the wait drops the interest in the result only: the request goes on, the connection stays usable.
         """
-        if self.closed:
-            raise Disconnected("the connection is closed") from self.reason
+        self._check_open()
         return await self._pump.do(command)
 
     @asynccontextmanager
@@ -63,9 +57,7 @@ class Session(Requests, Awaiting):
             self._subscriptions.check(await self.do(self._subscriptions.add(feed, ids)))
             yield feed
         finally:
-            unsubscribe = self._subscriptions.remove(feed)
-            if unsubscribe is not None and not self.closed:
-                self._pump.post(unsubscribe)
+            self._leave(feed)
 
     @contextmanager
     def uncancelled(self) -> Generator[None, None, None]:
@@ -77,22 +69,17 @@ class Session(Requests, Awaiting):
             finally:
                 self._nursery.cancel_scope.shield = False
 
-    def close(self) -> None:
-        """End the connection; whoever waits for a command gets `Disconnected`. Harmless when it is closed."""
-        if not self.closed:
-            self._pump.post(Close())
-
     async def run(self) -> None:
         """Carry the connection until it ends. `open_connection()` does this."""
         await self._pump.attend(self._wire)
 
+    def _post(self, command: Command[object]) -> None:
+        self._pump.post(command)
+
     def _report(self, event: Output) -> None:
-        if isinstance(event, CharacteristicChanged):
-            self._subscriptions.tell(event)
-        elif isinstance(event, SessionClosed):
-            self.closed, self.reason = True, event.reason
+        super()._report(event)
+        if self.closed:
             self.ended.set()
-            self._subscriptions.end(event.reason)
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import trio.testing
 
 from hap_trio.stream import SocketStream, accept, dial, listen
 from hapcore.errors import Disconnected, LocalProtocolError
-from hapcore.ip.controller.target import split_address
+from hapcore.home.target import split_address
 
 
 async def connected() -> tuple[SocketStream, SocketStream]:

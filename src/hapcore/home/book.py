@@ -8,7 +8,7 @@ from attrs import evolve
 
 from hapcore.discovery import DiscoveredAccessory
 from hapcore.errors import Disconnected, LocalProtocolError, PeerError
-from hapcore.ip.controller.target import Address
+from hapcore.home.target import Address
 from hapcore.state import PairedAccessory, check_alias
 
 __all__ = ["Book", "telling"]

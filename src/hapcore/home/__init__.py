@@ -1,0 +1,1 @@
+"""A home: the controller's side above the single connections."""
