@@ -1,7 +1,8 @@
 """The three adapters behind one blocking face, so that a scenario is written once and runs with each of them.
 
-Every accessory, and every trio or asyncio controller, lives in a thread of its own; a blocking controller lives in the
-thread of the test. What a scenario calls is the adapter's public API, by the names that all three share.
+Over sockets every accessory, and every trio or asyncio controller, lives in a thread of its own; a blocking controller
+lives in the thread of the test. In memory both sides live in one program, see memory.py. What a scenario calls is the
+adapter's public API, by the names that all three share.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ import asyncio
 import inspect
 import queue
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import trio
+from tests.scenarios import memory
 
 import hap_asyncio
 import hap_sync
@@ -75,15 +78,15 @@ class TrioWorld:
 
         return trio.from_thread.run(call, trio_token=self._token)
 
-    def cancelled(self, function: Callable[..., Any], *arguments: Any, when: threading.Event) -> None:
-        """Call, and cancel the call when `when` is set."""
+    def cancelled(self, function: Callable[..., Any], *arguments: Any, hold: Hold) -> None:
+        """Call, and cancel the call when the accessory holds it up."""
 
         async def call() -> None:
             with trio.CancelScope() as scope:
                 async with trio.open_nursery() as nursery:
 
                     async def cancel() -> None:
-                        await trio.to_thread.run_sync(when.wait, LIMIT)
+                        await trio.to_thread.run_sync(hold.asked.wait, LIMIT)
                         scope.cancel()
 
                     nursery.start_soon(cancel)
@@ -122,10 +125,10 @@ class AsyncioWorld:
 
         return asyncio.run_coroutine_threadsafe(call(), self._loop).result(LIMIT)
 
-    def cancelled(self, function: Callable[..., Any], *arguments: Any, when: threading.Event) -> None:
+    def cancelled(self, function: Callable[..., Any], *arguments: Any, hold: Hold) -> None:
         async def call() -> None:
             task = asyncio.ensure_future(function(*arguments))
-            await asyncio.to_thread(when.wait, LIMIT)
+            await asyncio.to_thread(hold.asked.wait, LIMIT)
             task.cancel()
             try:
                 await task
@@ -150,11 +153,11 @@ class SyncWorld:
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return function(*arguments)
 
-    def cancelled(self, function: Callable[..., Any], *arguments: Any, when: threading.Event) -> None:
+    def cancelled(self, function: Callable[..., Any], *arguments: Any, hold: Hold) -> None:
         """What cancels a blocking call is Ctrl-C."""
 
         def press() -> None:
-            assert when.wait(LIMIT)
+            assert hold.asked.wait(LIMIT)
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
         thread = threading.Thread(target=press)
@@ -193,17 +196,56 @@ class SyncServerWorld:
         self._thread.join()
 
 
+class Hold:
+    """A setter of the accessory that blocks until the story lets it go."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.calls = 0
+        self._go = threading.Event()
+
+    def setter(self, value: int, caller: object) -> None:
+        del value, caller
+        self.calls += 1
+        self.asked.set()
+        assert self._go.wait(LIMIT)
+
+    def release(self) -> None:
+        self._go.set()
+
+
+class Stranger:
+    """Somebody who has connected and speaks no HAP, or not yet."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=LIMIT)
+        self.sendall = self._socket.sendall
+        self.recv = self._socket.recv
+        self.close = self._socket.close
+
+    def reset(self) -> None:
+        """End it without a word, as a crash does."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 ADAPTERS = {"trio": hap_trio, "asyncio": hap_asyncio, "sync": hap_sync}
 _ASYNC = {"trio": TrioWorld, "asyncio": AsyncioWorld}
 
 
 class Accessory:
-    """A served accessory."""
+    """A served accessory, on a port of this machine."""
 
     def __init__(self, kind: str, what: Any, **settings: Any) -> None:
         settings = {"address": "127.0.0.1", "mdns": False, **settings}
         world = _ASYNC.get(kind, SyncServerWorld)
-        self._world = world(partial(ADAPTERS[kind].open_server, what, **settings))
+        self._world: Any = world(partial(ADAPTERS[kind].open_server, what, **settings))
         self._open = True
         self.server = self._world.thing
 
@@ -223,10 +265,39 @@ class Accessory:
         """The application sets a value."""
         self.run(setattr, characteristic, "value", value)
 
+    def stranger(self) -> Stranger | memory.Stranger:
+        """Somebody who connects."""
+        return Stranger(self.port)
+
     def close(self) -> None:
         if self._open:
             self._open = False
             self._world.close()
+
+
+class MemoryAccessory(Accessory):
+    """The same, as the host "lamp" of a network in memory."""
+
+    def __init__(self, world: memory.World, what: Any, **settings: Any) -> None:
+        settings = {"address": "127.0.0.1", "mdns": False, **settings}
+        self._world: Any = world
+        self.server, self._end = world.open(partial(world.adapter.open_server, what, **settings))
+        world.network.hosts["lamp"] = self.server.attach
+        self._open = True
+
+    @property
+    def address(self) -> str:
+        return "lamp:1"
+
+    def stranger(self) -> memory.Stranger:
+        found: memory.Stranger = self._world.knock("lamp")
+        return found
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            del self._world.network.hosts["lamp"]
+            self._end()
 
 
 class Lamp:
@@ -248,8 +319,8 @@ class Lamp:
         """Read one value."""
         return self.read([number])[number].value
 
-    def cancelled(self, name: str, *arguments: Any, when: threading.Event) -> None:
-        self._world.cancelled(getattr(self.client, name), *arguments, when=when)
+    def cancelled(self, name: str, *arguments: Any, hold: Any) -> None:
+        self._world.cancelled(getattr(self.client, name), *arguments, hold=hold)
 
     def close(self) -> None:
         self._world.run(getattr(self.client, "aclose", None) or self.client.close)
@@ -274,7 +345,7 @@ class Controller:
 
     def __init__(self, kind: str, path: Path | None) -> None:
         world = _ASYNC.get(kind, SyncWorld)
-        self._world = world(partial(ADAPTERS[kind].open_controller, path, mdns=False))
+        self._world: Any = world(partial(ADAPTERS[kind].open_controller, path, mdns=False))
         self.home = self._world.thing
 
     def pair(self, address: str, code: str, alias: str) -> Lamp:
@@ -289,3 +360,14 @@ class Controller:
 
     def close(self) -> None:
         self._world.close()
+
+
+class MemoryController(Controller):
+    """One that dials in a network in memory."""
+
+    def __init__(self, world: memory.World, path: Path | None) -> None:
+        self._world = world
+        self.home, self._end = world.open(partial(world.adapter.open_controller, path, mdns=False))
+
+    def close(self) -> None:
+        self._end()

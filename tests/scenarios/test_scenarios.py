@@ -1,16 +1,17 @@
-"""One list of scenarios, for every controller adapter with every accessory adapter, over real sockets."""
+"""One list of scenarios, for every controller adapter with every accessory adapter over real sockets, and for each
+adapter with itself over a network in memory, in virtual time. What takes time is told in memory only, in no time.
+"""
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 from tests.core.accessory_rig import Draws, kind
-from tests.scenarios.homes import KINDS, LIMIT, Accessory, Controller, Lamp
+from tests.scenarios import homes, memory
+from tests.scenarios.homes import KINDS, Accessory, Controller, Lamp, MemoryAccessory, MemoryController
 
 from hapcore.catalogue.services import Lightbulb
 from hapcore.errors import Disconnected, HapError, PairingRefused, ValueRefused
@@ -23,6 +24,7 @@ from hapcore.model.metadata import Format
 from hapcore.pairing.records import PairedController, Pairing, new_controller_identity
 from hapcore.setup_code import SetupCode
 from hapcore.state import PairedAccessory, encode_pairings, encode_state
+from hapcore.testing import CALM, Weather
 
 CODE = "031-45-154"
 WRONG = "518-08-582"
@@ -31,9 +33,10 @@ WRONG = "518-08-582"
 class House:
     """An accessory of one adapter, ready to be controlled by another; paired already, to save time."""
 
-    def __init__(self, controller: str, accessory: str, folder: Path) -> None:
+    def __init__(self, controller: str, accessory: str, folder: Path, weather: Weather | None = None) -> None:
         self._kinds = controller, accessory
         self._folder = folder
+        self.world = None if weather is None else memory.WORLDS[controller](weather)
         self._opened: list[Controller | Accessory] = []
         self.lock = Characteristic(kind("Lock", 1, Format.BOOL, "pr pw tw", bool), False)
         self.echo = Characteristic(kind("Echo", 2, Format.TLV8, "pr pw wr", bytes), b"", control_point=True)
@@ -42,7 +45,6 @@ class House:
         for one in (self.lock, self.echo, self.slow):
             self.light.add(one)
         self.echo.setter(lambda value, caller: value[::-1])
-        self.callers: list[Caller] = []
         self.on, self.brightness = self.light.on, self.light.brightness
 
     def serve(self) -> Accessory:
@@ -52,20 +54,20 @@ class House:
             state, records = prepared()
             (folder / "lamp.json").write_bytes(state)
             (folder / "pairings.json").write_bytes(records)
-        accessory = Accessory(
-            self._kinds[1],
-            Model("Lamp", services=[self.light]),
-            setup_code=CODE,
-            state=folder / "lamp.json",
-            port=getattr(self, "_port", 0),
-        )
-        self._port = accessory.port
+        what = Model("Lamp", services=[self.light])
+        settings = {"setup_code": CODE, "state": folder / "lamp.json"}
+        if self.world is None:
+            accessory = Accessory(self._kinds[1], what, port=getattr(self, "_port", 0), **settings)
+            self._port = accessory.port
+        else:
+            accessory = MemoryAccessory(self.world, what, **settings)
         self._opened.append(accessory)
         return accessory
 
     def control(self, file: str = "pairings.json") -> Controller:
         """Open a controller."""
-        controller = Controller(self._kinds[0], self._folder / file)
+        path = self._folder / file
+        controller = Controller(self._kinds[0], path) if self.world is None else MemoryController(self.world, path)
         self._opened.append(controller)
         return controller
 
@@ -74,9 +76,15 @@ class House:
         accessory = self.serve()
         return accessory, self.control().connect("lamp", accessory.address)
 
+    def hold(self) -> homes.Hold | memory.Hold:
+        """A setter that takes until it is let go."""
+        return homes.Hold() if self.world is None else self.world.hold()
+
     def close(self) -> None:
         for one in reversed(self._opened):
             one.close()
+        if self.world is not None:
+            self.world.close()
 
 
 @cache
@@ -100,10 +108,14 @@ def prepared() -> tuple[bytes, bytes]:
     return encode_state(state), encode_pairings({"lamp": PairedAccessory("lamp", pairing)})
 
 
-@pytest.fixture(params=[f"{one} controls {other}" for one in KINDS for other in KINDS])
+PAIRS = [f"{one} controls {other}" for one in KINDS for other in KINDS]
+IN_MEMORY = [f"{one} in memory" for one in KINDS]
+
+
+@pytest.fixture(params=PAIRS + IN_MEMORY)
 def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
-    controller, _, accessory = request.param.split()
-    house = House(controller, accessory, tmp_path)
+    controller, where, accessory = request.param.split()
+    house = House(controller, controller, tmp_path, CALM) if where == "in" else House(controller, accessory, tmp_path)
     yield house
     house.close()
 
@@ -198,14 +210,9 @@ def test_wrong_code(house: House, tmp_path: Path) -> None:
     assert not accessory.server.paired
 
 
-def strange(accessory: Accessory) -> socket.socket:
-    """Somebody who connects and says nothing."""
-    return socket.create_connection(("127.0.0.1", accessory.port), timeout=LIMIT)
-
-
 def test_a_slow_peer_holds_up_nobody(house: House) -> None:
     accessory, lamp = house.visit()
-    with strange(accessory) as peer:
+    with accessory.stranger() as peer:
         for byte in b"GET /accessories HTTP/1.1\r\nHost: x\r\n":
             peer.sendall(bytes([byte]))
             assert byte is not None
@@ -216,38 +223,25 @@ def test_a_slow_peer_holds_up_nobody(house: House) -> None:
 
 def test_abrupt_eof(house: House) -> None:
     accessory, lamp = house.visit()
-    with strange(accessory) as peer:
+    with accessory.stranger() as peer:
         peer.sendall(b"POST /pair-verify HTTP/1.1\r\nContent-Length: 40\r\n\r\nhalf")
-    with strange(accessory) as peer:
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+    with accessory.stranger() as peer:
         peer.sendall(b"POST /pair-setup HTTP/1.1\r\n")
+        peer.reset()
     assert lamp.value(house.on.id) is False
 
 
 def test_cancel_in_mid_write(house: House) -> None:
     """The connection stays whole, and what was sent is carried out."""
-    asked, go = threading.Event(), threading.Event()
-
-    def setter(value: int, caller: Caller) -> None:
-        del value
-        house.callers.append(caller)
-        asked.set()
-        assert go.wait(LIMIT)
-
-    house.slow.setter(setter)
+    hold = house.hold()
+    house.slow.setter(hold.setter)
     _, lamp = house.visit()
     assert lamp.value(house.slow.id) == 0
-    release = threading.Timer(0, lambda: (asked.wait(LIMIT), go.set()))
-    cancelled = threading.Event()
-    watcher = threading.Thread(target=lambda: (asked.wait(LIMIT), cancelled.set()))
-    watcher.start()
-    lamp.cancelled("write", {house.slow.id: 9}, when=cancelled)
-    watcher.join()
-    release.start()
+    lamp.cancelled("write", {house.slow.id: 9}, hold=hold)
+    hold.release()
     assert lamp.value(house.brightness.id) == 40
-    release.join()
     assert lamp.value(house.slow.id) == 9
-    assert len(house.callers) == 1
+    assert hold.calls == 1
 
 
 def test_the_server_stops_with_clients_connected(house: House) -> None:
@@ -277,7 +271,7 @@ def test_two_controllers_at_once(house: House, tmp_path: Path) -> None:
 
 def test_a_hundred_connections(house: House) -> None:
     accessory, lamp = house.visit()
-    peers = [strange(accessory) for _ in range(100)]
+    peers = [accessory.stranger() for _ in range(100)]
     try:
         assert lamp.value(house.brightness.id) == 40
         for peer in peers:
@@ -302,9 +296,11 @@ def test_a_setter_that_fails_is_told_and_hurts_nobody(house: House, caplog: pyte
 
 
 def test_the_scenarios_reach_every_adapter() -> None:
-    """The list above is what it says: nine pairs, fifteen stories."""
+    """The list above is what it says: fifteen stories, for nine pairs over sockets and three in memory."""
     stories: list[Callable[..., None]] = [
         one for name, one in globals().items() if name.startswith("test_") and "house" in one.__annotations__
     ]
     assert len(KINDS) == 3
+    assert len(PAIRS) == 9
+    assert len(IN_MEMORY) == 3
     assert len(stories) == 15

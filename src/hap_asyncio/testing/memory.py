@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import TypeAlias
 
-from hap_asyncio.wire import READ_SIZE
-from hapcore.testing import CALM, ConnectionLost, End, Link, Weather
+from hap_asyncio.pipe import Pipe
+from hap_asyncio.stream import dial
+from hap_asyncio.wire import READ_SIZE, Wire
+from hapcore.testing import CALM, ConnectionLost, End, Link, Weather, substituted
 from hapcore.testing import Network as CoreNetwork
 
 __all__ = ["MemoryReader", "MemoryWriter", "Network", "memory_streams"]
@@ -125,7 +130,28 @@ def _streams(link: Link) -> tuple[_Memory, _Memory]:
 
 
 class Network(CoreNetwork):
-    """Connections in memory under one weather; `cut()` breaks them all."""
+    """Connections in memory under one weather; `cut()` breaks them all.
+
+    `hosts` are those that can be dialled: name -> the `attach` of a server, or whatever else takes the far end.
+    """
+
+    def __init__(self, weather: Weather = CALM) -> None:
+        super().__init__(weather)
+        self.hosts: dict[str, Callable[[MemoryReader, MemoryWriter], object]] = {}
+
+    @contextmanager
+    def dialled(self) -> Generator[None, None, None]:
+        """Within the block, controllers connect to the hosts of this network, on any port, and to nobody else."""
+        with substituted(sys.modules, "hap_asyncio", "dial", dial, self._dial):
+            yield
+
+    async def _dial(self, made: Callable[[Wire], object], host: str, port: int) -> None:
+        await asyncio.sleep(0)
+        if host not in self.hosts:
+            raise self.unknown(host, port)
+        near, far = self.streams()
+        self.hosts[host](*far)
+        made(Pipe(*near))
 
     def streams(self, weather: Weather | None = None) -> tuple[_Memory, _Memory]:
         """The two ends of a new connection; `weather` for this one alone."""

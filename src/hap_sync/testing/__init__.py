@@ -1,10 +1,12 @@
 """For the tests of blocking programs and transports: a conformance suite and a network in memory.
 
-Time is passed in: what is in memory takes a clock, `time.monotonic` or a `VirtualClock` that a test turns by hand.
+Time is passed in: what is in memory takes a clock, `time.monotonic` or a `VirtualClock` that a test turns by hand, or
+that `virtual_time()` turns.
 """
 
 from hapcore.testing import Damage, TransportFault, VirtualClock, Weather
 
+from .clock import virtual_time
 from .damaged import DamagedTransport
 from .memory import MemoryTransport, Network, memory_transports
 from .suite import MakePair, check_transport
@@ -20,4 +22,5 @@ __all__ = [
     "Weather",
     "check_transport",
     "memory_transports",
+    "virtual_time",
 ]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
-from hapcore.testing import CALM, ConnectionLost, End, Link, Weather
+from hap_sync.loop import Loop
+from hap_sync.stream import dial
+from hapcore.testing import CALM, ConnectionLost, End, Link, Weather, substituted
 from hapcore.testing import Network as CoreNetwork
 
 __all__ = ["MemoryTransport", "Network", "memory_transports"]
@@ -82,11 +86,29 @@ def _transports(link: Link, clock: Callable[[], float]) -> tuple[MemoryTransport
 
 
 class Network(CoreNetwork):
-    """Connections in memory under one weather; `cut()` breaks them all."""
+    """Connections in memory under one weather; `cut()` breaks them all.
+
+    `hosts` are those that can be dialled: name -> the `attach` of a server, or whatever else takes the far end. A
+    server that is to answer must be open in the thread that dials, for nobody else carries it.
+    """
 
     def __init__(self, weather: Weather = CALM, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(weather)
         self._clock = clock
+        self.hosts: dict[str, Callable[[MemoryTransport], object]] = {}
+
+    @contextmanager
+    def dialled(self) -> Generator[None, None, None]:
+        """Within the block, controllers connect to the hosts of this network, on any port, and to nobody else."""
+        with substituted(sys.modules, "hap_sync", "dial", dial, self._dial):
+            yield
+
+    def _dial(self, _loop: Loop, host: str, port: int) -> MemoryTransport:
+        if host not in self.hosts:
+            raise self.unknown(host, port)
+        near, far = self.transports()
+        self.hosts[host](far)
+        return near
 
     def transports(self, weather: Weather | None = None) -> tuple[MemoryTransport, MemoryTransport]:
         """The two ends of a new connection; `weather` for this one alone."""

@@ -2,7 +2,7 @@
 
 from hapcore.testing import Damage, TransportFault, Weather
 
-from .clock import virtual_clock
+from .clock import run, virtual_clock
 from .damaged import DamagedStream
 from .memory import MemoryStream, Network, memory_streams
 from .suite import MakePair, check_transport
@@ -17,5 +17,6 @@ __all__ = [
     "Weather",
     "check_transport",
     "memory_streams",
+    "run",
     "virtual_clock",
 ]

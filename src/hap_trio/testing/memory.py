@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Final
 
 import trio
 
-from hapcore.testing import CALM, ConnectionLost, End, Link, Weather
+from hap_trio.stream import dial
+from hapcore.testing import CALM, ConnectionLost, End, Link, Weather, substituted
 from hapcore.testing import Network as CoreNetwork
 
 __all__ = ["READ_SIZE", "MemoryStream", "Network", "memory_streams"]
@@ -79,7 +83,28 @@ def _streams(link: Link) -> tuple[MemoryStream, MemoryStream]:
 
 
 class Network(CoreNetwork):
-    """Connections in memory under one weather; `cut()` breaks them all."""
+    """Connections in memory under one weather; `cut()` breaks them all.
+
+    `hosts` are those that can be dialled: name -> the `attach` of a server, or whatever else takes the far end.
+    """
+
+    def __init__(self, weather: Weather = CALM) -> None:
+        super().__init__(weather)
+        self.hosts: dict[str, Callable[[MemoryStream], object]] = {}
+
+    @contextmanager
+    def dialled(self) -> Generator[None, None, None]:
+        """Within the block, controllers connect to the hosts of this network, on any port, and to nobody else."""
+        with substituted(sys.modules, "hap_trio", "dial", dial, self._dial):
+            yield
+
+    async def _dial(self, host: str, port: int) -> MemoryStream:
+        await trio.lowlevel.checkpoint()
+        if host not in self.hosts:
+            raise self.unknown(host, port)
+        near, far = self.streams()
+        self.hosts[host](far)
+        return near
 
     def streams(self, weather: Weather | None = None) -> tuple[MemoryStream, MemoryStream]:
         """The two ends of a new connection; `weather` for this one alone."""

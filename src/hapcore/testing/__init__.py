@@ -10,6 +10,7 @@ from hapcore.testing.news import News
 from hapcore.testing.pair import Device, Pair
 from hapcore.testing.remote import Remote
 from hapcore.testing.steps import Action, Check, Close, Line, Receive, Send, TransportFault
+from hapcore.testing.substitute import substituted
 
 __all__ = [
     "CALM",
@@ -36,4 +37,5 @@ __all__ = [
     "VirtualClock",
     "Weather",
     "seeded_entropy",
+    "substituted",
 ]

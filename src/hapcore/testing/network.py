@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from attrs import evolve, field, frozen, validators
 
+from hapcore.errors import Disconnected
 from hapcore.testing.chance import Dice
 
 __all__ = ["CALM", "ConnectionLost", "End", "Link", "Network", "VirtualClock", "Weather"]
@@ -211,6 +212,11 @@ class Network:
     def __init__(self, weather: Weather = CALM) -> None:
         self.weather = weather
         self.links: list[Link] = []
+
+    @staticmethod
+    def unknown(host: str, port: int) -> Disconnected:
+        """What dialling a host raises that is not in this network."""
+        return Disconnected(f"cannot connect to {host}, port {port}: this network in memory has no such host")
 
     def link(self, weather: Weather | None = None) -> Link:
         """A new connection; `weather` for this one alone."""
