@@ -1,0 +1,1 @@
+"""HAP over Bluetooth LE: what both roles share stands here, the engines in `accessory` and `controller`."""
