@@ -11,7 +11,7 @@ import pytest
 from tests.replay.made_up import DONE, Recording, event, get, http, put, values
 from tests.replay.recordings import to_accessory
 
-from hapcore.replay import bytewise, play_controller, whole
+from hapcore.replay import bytewise, play_controller, read, whole
 
 ON = {"aid": 1, "iid": 0x33}
 BRIGHTNESS = {"aid": 1, "iid": 0x34}
@@ -219,3 +219,30 @@ def test_our_controller_is_judged():
     outcome = play_controller(made.script())
     assert len(outcome.differences) == 1
     assert "DesynchronisedError" in outcome.differences[0].reason
+
+
+def test_the_eighteenth_connection_waits_until_one_is_closed(cut):
+    """Apple's accessory takes 17 at a time; TCP accepts more, and nobody answers them."""
+    request = "GET /accessories HTTP/1.1\r\nHost: a\r\n\r\n"
+    refusal = http("HTTP/1.1 470 Connection Authorization Required", {"status": -70411})
+
+    def connections(answered_at_once):
+        for number in range(18):
+            start = 20 + number / 10
+            log = [{"t": start, "dir": ">", "raw": request.encode().hex(), "encrypted": False, "text": request}]
+            last = number == 17
+            if last and not answered_at_once:
+                log.append({"t": start + 0.5, "dir": "<", "nothing_for": 0.5})
+            at = 31.0 if last and not answered_at_once else start + 0.01
+            log.append({"t": at, "dir": "<", "raw": refusal.encode().hex(), "encrypted": False, "text": refusal})
+            log.append({"t": 30.0 + number / 10 + 2 * last, "dir": ">", "closed": "eof"})
+            yield {"id": f"c{number}", "log": log}
+
+    def played(**how):
+        made = Recording()
+        base = made.json()
+        base["cases"][1] = {"name": "made up", "note": "", "connections": list(connections(**how))}
+        return [(one.track, one.reason) for one in to_accessory(read(base), cut).differences]
+
+    assert played(answered_at_once=False) == []
+    assert played(answered_at_once=True) == [("c17", "no answer")]

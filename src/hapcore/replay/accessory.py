@@ -38,6 +38,8 @@ __all__ = ["AccessoryPlayer", "play_accessory"]
 #: How much later than recorded a message may come: the recorded clock is the controller's.
 _SLACK = 0.1
 _MAX_ATTEMPTS = 100
+#: As many connections Apple's accessory took at a time; the next one it left to TCP until another was closed.
+_ACCEPTED = 17
 _ATTEMPTS = re.compile(r"attempt counter set to (\d+)")
 
 
@@ -73,6 +75,8 @@ class _Link:
         #: Nothing more can be compared; the reason was reported.
         self.broken = False
         self.cause: Message | None = None
+        #: What was sent before the accessory took the connection; None as soon as it has.
+        self.held: list[bytes] | None = None
 
     def take(self, data: bytes) -> None:
         self.received += self.messages.feed(self.frames.open(data) if self.frames is not None else data)
@@ -131,19 +135,36 @@ class AccessoryPlayer:
         for number, index, step in scene.in_order():
             self._at = (number, index)
             self._advance(step.t)
-            link = self._links.get(number)
-            if link is None:
-                link = self._links[number] = _Link(scene.tracks[number], self._server.connection_opened(self._now))
-                self._pump()
+            link = self._links.get(number) or self._open(number)
             self._play_step(link, index, step)
         for number, link in self._links.items():
             self._at = (number, len(link.track.steps))
             for message in link.received:
                 self._differ(link, "a message too much", None, message)
-            if not link.closed:
+            if not link.closed and link.held is None:
                 self._server.receive_eof(link.connection, self._now)
         self._links = {}
         self._pump()
+
+    def _open(self, number: int) -> _Link:
+        link = self._links[number] = _Link(self._scene.tracks[number], ConnectionId(0))
+        link.held = []
+        self._accept_waiting()
+        return link
+
+    def _accept_waiting(self) -> None:
+        """Take the connections there is room for, in the order in which they came."""
+        room = _ACCEPTED - sum(not each.closed and each.held is None for each in self._links.values())
+        waiting = [each for each in self._links.values() if each.held is not None and not each.closed]
+        for link in waiting[: max(room, 0)]:
+            self._accept(link)
+
+    def _accept(self, link: _Link) -> None:
+        held, link.held = link.held or [], None
+        link.connection = self._server.connection_opened(self._now)
+        self._pump()
+        for data in held:
+            self._receive(link, data)
 
     def _play_step(self, link: _Link, index: int, step: Step) -> None:
         match step:
@@ -176,7 +197,13 @@ class AccessoryPlayer:
             self._reset_attempts(link, answer)
         if step.requests:
             self._set_from_inside(link, self._application.before(step.requests[-1], answer))
-        for piece in self._cut(step.raw):
+        if link.held is not None:
+            link.held.append(step.raw)
+        else:
+            self._receive(link, step.raw)
+
+    def _receive(self, link: _Link, data: bytes) -> None:
+        for piece in self._cut(data):
             if link.closed:
                 break
             self._server.receive_data(link.connection, piece, self._now)
@@ -233,8 +260,10 @@ class AccessoryPlayer:
     def _hang_up(self, link: _Link) -> None:
         if not link.closed:
             link.closed = True
-            self._server.receive_eof(link.connection, self._now)
-            self._pump()
+            if link.held is None:
+                self._server.receive_eof(link.connection, self._now)
+                self._pump()
+        self._accept_waiting()
 
     def _set_from_inside(self, link: _Link, values: Mapping[CharacteristicId, Value]) -> None:
         if not values:
