@@ -245,4 +245,4 @@ def test_the_eighteenth_connection_waits_until_one_is_closed(cut):
         return [(one.track, one.reason) for one in to_accessory(read(base), cut).differences]
 
     assert played(answered_at_once=False) == []
-    assert played(answered_at_once=True) == [("c17", "no answer")]
+    assert played(answered_at_once=True) == [("c17", "no answer"), ("c17", "a message too much")]
