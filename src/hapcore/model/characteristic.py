@@ -51,6 +51,10 @@ class Characteristic(Generic[T]):
     The keyword arguments from `perms` to `description` replace what the type says; `key` names the characteristic for
     its stable number and is its type unless given; `iid` fixes the number. A `control_point` (by default tlv8 with
     write-response) is not read for the accessory database. Raises `LocalProtocolError` and `ValueRefused`.
+
+    Over Bluetooth LE only: `clear_read` and `clear_write` open it to everybody, without any session, and
+    `disconnected_events` has a change raise the state number that is advertised; by default that is so for what is
+    readable and has events and broadcasts (HAP-BLE A.2.3).
     """
 
     __slots__ = (
@@ -64,7 +68,11 @@ class Characteristic(Generic[T]):
         "admin_only_write",
         "aid",
         "authorized",
+        "broadcasts",
+        "clear_read",
+        "clear_write",
         "control_point",
+        "disconnected_events",
         "fixed_iid",
         "fragments",
         "getter_fn",
@@ -107,6 +115,9 @@ class Characteristic(Generic[T]):
         control_point: bool | None = None,
         admin_only_read: bool | None = None,
         admin_only_write: bool | None = None,
+        clear_read: bool = False,
+        clear_write: bool = False,
+        disconnected_events: bool | None = None,
         key: str | None = None,
         iid: int | None = None,
     ) -> None:
@@ -134,6 +145,11 @@ class Characteristic(Generic[T]):
         self.write_response = Permission.WRITE_RESPONSE in has
         self.authorized = Permission.ADDITIONAL_AUTHORIZATION in has
         self.hidden = Permission.HIDDEN in has
+        self.broadcasts = Permission.BROADCAST in has
+        self.clear_read = clear_read
+        self.clear_write = clear_write
+        telling = self.readable and self.notifies and self.broadcasts
+        self.disconnected_events = telling if disconnected_events is None else disconnected_events
         self.admin_only_read = type.admin_only_read if admin_only_read is None else admin_only_read
         self.admin_only_write = type.admin_only_write if admin_only_write is None else admin_only_write
         #: Events leave at once, and equal values are events too: a button may be pressed twice (HAP 9.6).

@@ -19,7 +19,6 @@ from hapcore.model.information import (
     SERIAL_NUMBER,
     protocol_information,
 )
-from hapcore.model.metadata import Permission
 from hapcore.model.numbers import FIRST_AID, INFORMATION_IID, RESERVED_AIDS, Numbers, path
 from hapcore.model.page import Page
 from hapcore.model.service import Service
@@ -173,7 +172,12 @@ class Database:
                     digest.update(b"\n%d " % one.iid)
                     for part in (known.type, known.format, known.perms, known.limits, known.choices, known.description):
                         digest.update(part)
-                    digest.update(b" broadcast" if Permission.BROADCAST in one.perms else b"")
+                    digest.update(b" broadcast" if one.broadcasts else b"")
+                    # What is as usual adds nothing: the configuration number of those without it must not move.
+                    if one.clear_read or one.clear_write:
+                        digest.update(f" clear {one.clear_read} {one.clear_write}".encode())
+                    if one.disconnected_events != (one.readable and one.notifies and one.broadcasts):
+                        digest.update(f" disconnected {one.disconnected_events}".encode())
         return digest.hexdigest()
 
     def _number(self, accessory: Accessory, aid: int, iids: Iterator[int]) -> None:

@@ -47,12 +47,20 @@ def _service_type(number: int) -> ServiceType:
     return ServiceType(f"Bench {number:X}", f"AD{number:06X}-0ADC-4ADC-8ADC-B0B0B0B0B0B0")
 
 
-def _own(iid: int, kind: Format, perms: str, **limits: object) -> AnyCharacteristic:
-    """A characteristic of the test's own type."""
+def _own(
+    iid: int,
+    kind: Format,
+    perms: str,
+    *,
+    clear: bool = False,
+    disconnected_events: bool | None = None,
+    **limits: object,
+) -> AnyCharacteristic:
+    """A characteristic of the test's own type; `clear` is open to everybody over Bluetooth LE."""
     meta = Metadata(kind, perms.split(), **limits)  # type: ignore[arg-type]
     uuid = f"AD{iid:06X}-0ADC-4ADC-8ADC-B0B0B0B0B0B0"
     own: CharacteristicType[Value] = CharacteristicType(f"Bench {iid:X}", uuid, meta, _PYTHON.get(kind, int))
-    return Characteristic(own, iid=iid)
+    return Characteristic(own, iid=iid, clear_read=clear, clear_write=clear, disconnected_events=disconnected_events)
 
 
 def _signature(iid: int) -> AnyCharacteristic:
@@ -124,9 +132,10 @@ def _formats() -> Service:
     return Service(
         _service_type(0x50),
         [
+            _signature(0x51),
             _own(0x52, Format.UINT8, "pr pw ev bn", min=10, max=200, step=5),
             _own(0x53, Format.UINT16, "pr pw ev bn", unit=Unit.SECONDS),
-            _own(0x54, Format.UINT32, "pr pw ev bn", min=5, max=4_000_000_000, step=0),
+            _own(0x54, Format.UINT32, "pr pw ev bn", disconnected_events=False, min=5, max=4_000_000_000, step=0),
             _own(0x55, Format.UINT64, "pr pw ev bn"),
             _own(0x56, Format.INT, "pr pw ev bn", unit=Unit.CELSIUS, min=-100, max=100, step=10),
             _own(0x57, Format.FLOAT, "pr pw ev bn", unit=Unit.LUX, min=-1.5, max=1.5, step=0.1),
@@ -146,6 +155,7 @@ def _access(linked: Iterable[Service]) -> Service:
     return Service(
         _service_type(0x60),
         [
+            _signature(0x61),
             _control_point(),
             _own(0x63, Format.UINT8, "pw"),
             _own(0x64, Format.UINT8, "pr"),
@@ -153,7 +163,7 @@ def _access(linked: Iterable[Service]) -> Service:
             admin_only,
             _own(0x67, Format.BOOL, "pr pw tw"),
             _guarded(),
-            _own(0x69, Format.UINT8, "pr pw"),
+            _own(0x69, Format.UINT8, "pr pw", clear=True),
             _own(0x6A, Format.UINT8, "pr pw hd"),
             Characteristic(
                 c.TARGET_HEATING_COOLING_STATE, perms=["pr", "pw", "ev", "bn"], valid_values=[0, 1, 3], iid=0x6B
@@ -236,7 +246,9 @@ def bench() -> Database:
     light, lock = _light(), _lock()
     access = _access([light, lock])
     light.linked.append(access)
-    hidden = Service(_service_type(0x70), [_own(0x72, Format.UINT8, "pr pw hd")], hidden=True, iid=0x70)
+    hidden = Service(
+        _service_type(0x70), [_signature(0x71), _own(0x72, Format.UINT8, "pr pw hd")], hidden=True, iid=0x70
+    )
     services = [
         _information("Bench", "Bench1,1", "1.2.3"),
         *_server_services(),
