@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -10,13 +11,31 @@ from contextlib import contextmanager
 
 import pytest
 
+#: Set by `nox -s examples`: nothing that a window needs may be missing.
+STRICT = "HAPCORE_WINDOWS" in os.environ
+
+
+def needs(module: str) -> None:
+    """Skip without this module: Qt is large, and not every Python has Tk."""
+    if importlib.util.find_spec(module) is None:
+        _missing(f"needs {module}")
+
+
+def _missing(what: str) -> None:
+    if STRICT:
+        pytest.fail(what)
+    pytest.skip(what)
+
 
 @contextmanager
-def screen() -> Iterator[dict[str, str]]:
-    """The environment variables that lead to an X server; skips where there is none to be had."""
+def screen(library: str = "tk") -> Iterator[dict[str, str]]:
+    """The environment variables that lead to a screen: Qt has one of its own, others need an X server."""
+    if library == "qt":
+        yield {"QT_QPA_PLATFORM": "offscreen"}
+        return
     if (server := shutil.which("Xvfb")) is None:
         if "DISPLAY" not in os.environ:
-            pytest.skip("needs a display, or Xvfb")
+            _missing("needs a display, or Xvfb")
         yield {}
         return
     read, write = os.pipe()

@@ -11,7 +11,7 @@ from contextlib import suppress
 import pytest
 from tests.docs.programs import ROOT, line, running
 from tests.examples.home import Home
-from tests.examples.screen import screen
+from tests.examples.screen import needs, screen
 from tests.examples.talk import say, talking
 
 from hapcore.state import decode_state
@@ -46,10 +46,11 @@ def test_the_minimal_loop_is_about_25_lines():
     assert len(body) <= 32, "about 25, and what the lamp prints"
 
 
-def test_a_window_and_a_phone_switch_the_same_lamp(tmp_path):
-    pytest.importorskip("tkinter")
-    click = str(ROOT / "tests" / "examples" / "click.py")
-    with screen() as variables, talking([click, "lamp.json"], tmp_path, **variables) as lamp:
+@pytest.mark.parametrize(("library", "module"), [("tk", "tkinter"), ("qt", "PySide6")])
+def test_a_window_and_a_phone_switch_the_same_lamp(library, module, tmp_path):
+    needs(module)
+    click = str(ROOT / "tests" / "examples" / f"click_{library}.py")
+    with screen(library) as variables, talking([click, "lamp.json"], tmp_path, **variables) as lamp:
         home = Home.pair(*line(lamp).split())
         home.watch()
         home.switch(True)
@@ -59,6 +60,26 @@ def test_a_window_and_a_phone_switch_the_same_lamp(tmp_path):
         assert home.lit() is False
         home.close()
     assert "identity" in decode_state((tmp_path / "lamp.json").read_bytes())
+
+
+@pytest.mark.parametrize(("library", "module"), [("tk", "tkinter"), ("qt", "PySide6")])
+def test_a_window_stays_alive_with_strangers_and_many_connections(library, module, tmp_path):
+    needs(module)
+    click = str(ROOT / "tests" / "examples" / f"click_{library}.py")
+    with screen(library) as variables, talking([click, "lamp.json"], tmp_path, **variables) as lamp:
+        home = Home.pair(*line(lamp).split())
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", home.port)) as stranger:  # what is no HTTP ends that one only
+                stranger.sendall(b"\0" * 100)
+                while stranger.recv(4096):
+                    pass
+        others = [home.again() for _ in range(5)]
+        for on in (True, False):
+            home.switch(on)
+            assert line(lamp) == ("on" if on else "off")
+            assert {other.lit() for other in others} == {on}
+        for one in (home, *others):
+            one.close()
 
 
 @pytest.mark.parametrize("library", ["twisted", "gevent"])
