@@ -5,43 +5,15 @@ HAP encrypts by itself and needs no TLS; a network in between may want it all th
 
 from __future__ import annotations
 
-import ssl
-import tempfile
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
 import trio
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from self_signed import NAME, contexts
 
 import hap_trio
 from hapcore.catalogue.services import Lightbulb
 from hapcore.ip.controller import FinishPairSetup, StartPairSetup, VerifyPairing
 from hapcore.setup_code import SetupCode
 
-NAME = "lamp.example"
-
 light = Lightbulb("Veiled lamp", on=False)
-
-
-def certificate(folder: Path) -> Path:
-    """A key and a certificate that vouches for itself, in one file for one day."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "lamp.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + signed.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
 
 
 async def serve(server: hap_trio.AccessoryServer, listener: trio.SSLListener[trio.SocketStream]) -> None:
@@ -63,10 +35,7 @@ async def switch_on(stream: trio.abc.Stream, code: str) -> None:
 
 async def main() -> None:
     """Serve and control until the lamp is on."""
-    with tempfile.TemporaryDirectory() as folder:
-        pem = certificate(Path(folder))
-        inside, outside = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context(cafile=pem)
-        inside.load_cert_chain(pem)
+    inside, outside = contexts()
     (sockets,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with (
         hap_trio.open_server(light, address="127.0.0.1", mdns=False) as server,

@@ -12,7 +12,10 @@ from hapcore.state import decode_state
 EXAMPLES = ROOT / "examples"
 
 
-@pytest.mark.parametrize(("name", "arguments"), [("unix", ["lamp.sock"]), ("tls", []), ("serial", [])])
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("unix", ["lamp.sock"]), ("tls", []), ("tls_asyncio", []), ("tls_sync", []), ("serial", [])],
+)
 def test_pairing_and_switching_over(name, arguments, tmp_path):
     assert finish([str(EXAMPLES / f"over_{name}.py"), *arguments], tmp_path) == "on: True\n"
 
