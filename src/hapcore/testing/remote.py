@@ -49,10 +49,12 @@ class _Session:
 
     def _report(self, event: Output) -> None:
         if isinstance(event, CharacteristicChanged):
-            self.subscriptions.tell(event)
+            for feed in self.subscriptions.readers(event.id):
+                feed.put(event)
         elif isinstance(event, SessionClosed):
             self.closed, self.reason = True, event.reason
-            self.subscriptions.end(event.reason)
+            for feed in self.subscriptions.end():
+                feed.close(event.reason)
 
 
 class Remote(Requests, Blocking):
@@ -101,6 +103,7 @@ class Remote(Requests, Blocking):
             yield feed
         finally:
             unsubscribe = session.subscriptions.remove(feed)
+            feed.close()
             if unsubscribe is not None and not session.closed:
                 session.runner.post(unsubscribe)
 
