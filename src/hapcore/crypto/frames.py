@@ -9,13 +9,25 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from hapcore.crypto.keys import TAG_SIZE, hkdf
 from hapcore.crypto.secret import Secret
 
-__all__ = ["MAX_FRAME", "FrameError", "FrameOpener", "FrameSealer", "SessionKeys", "session_keys"]
+__all__ = [
+    "FRAME_OVERHEAD",
+    "MAX_FRAME",
+    "FrameError",
+    "FrameKey",
+    "FrameOpener",
+    "FrameSealer",
+    "SessionKeys",
+    "frame_size",
+    "session_keys",
+]
 
 #: Most plaintext bytes of one frame, fixed by the protocol.
 MAX_FRAME = 1024
 
 _LENGTH = 2
 _OVERHEAD = _LENGTH + TAG_SIZE
+#: Bytes that a frame has more than its plaintext.
+FRAME_OVERHEAD = _OVERHEAD
 _ZEROS = b"\0\0\0\0"
 
 
@@ -48,6 +60,36 @@ class FrameError(Exception):
     def __init__(self, message: str, plaintext: bytes = b"") -> None:
         super().__init__(message)
         self.plaintext = plaintext
+
+
+def frame_size(data: bytes | bytearray | memoryview, start: int = 0) -> int | None:
+    """Bytes of the frame that begins at `start`, its head and tag included.
+
+    None while the head is not there; 0 if no frame begins like that.
+    """
+    if len(data) - start < _LENGTH:
+        return None
+    length = data[start] | data[start + 1] << 8
+    return length + _OVERHEAD if length <= MAX_FRAME else 0
+
+
+class FrameKey:
+    """Opens single frames by their number: for reading what others said, where some of it may be missing.
+
+    Sessions use `FrameOpener`, which takes every frame once and in order.
+    """
+
+    __slots__ = ("_cipher",)
+
+    def __init__(self, key: Secret) -> None:
+        self._cipher = ChaCha20Poly1305(key.reveal())
+
+    def open(self, frame: bytes | memoryview, counter: int) -> bytes | None:
+        """The plaintext of a whole frame; None if it is not frame number `counter` (from 0) under this key."""
+        try:
+            return self._cipher.decrypt(_ZEROS + counter.to_bytes(8, "little"), frame[_LENGTH:], frame[:_LENGTH])
+        except InvalidTag:
+            return None
 
 
 class FrameSealer:
