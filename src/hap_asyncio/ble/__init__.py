@@ -1,0 +1,1 @@
+"""Bluetooth LE on asyncio: accessories over any GATT server, controllers over bleak."""

@@ -1,0 +1,118 @@
+"""A virtual air: Bluetooth LE in one process, without hardware."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from types import ModuleType
+from typing import Final
+
+from attrs import frozen
+from bleak.backends import client as bleak_client
+from bleak.backends import scanner as bleak_scanner
+from bleak.backends.client import BaseBleakClient
+from bleak.backends.scanner import BaseBleakScanner
+from bumble import hci
+from bumble.device import Device
+from bumble.transport.common import AsyncPipeSink
+
+from hap_asyncio.ble.bumble import BumbleServer, switch_on
+
+from .adapter import Adapter
+from .client import AirClient
+from .controller import VirtualController
+from .ether import Ether
+from .scanner import AirScanner
+from .table import Habits
+
+__all__ = ["Air", "Bleak", "open_air"]
+
+#: Seconds between advertisements in a test, whatever the accessory asks for: the least that Bluetooth allows.
+QUICK: Final = 0.02
+_CLIENT: Final = "get_platform_client_backend_type"
+_SCANNER: Final = "get_platform_scanner_backend_type"
+
+
+@frozen
+class Bleak:
+    """bleak on one adapter of a virtual air: `BleakClient(device, backend=it.client)`, `BleakScanner(backend=...)`."""
+
+    client: type[BaseBleakClient]
+    scanner: type[BaseBleakScanner]
+
+    @contextmanager
+    def as_platform(self) -> Generator[None, None, None]:
+        """Within the block this is what bleak takes for the computer's Bluetooth, for code that names no backend."""
+        replacements = {_CLIENT: (self.client, "virtual air"), _SCANNER: (self.scanner, "virtual air")}
+        originals = {
+            _CLIENT: bleak_client.get_platform_client_backend_type,
+            _SCANNER: bleak_scanner.get_platform_scanner_backend_type,
+        }
+        changed: list[tuple[ModuleType, str]] = []
+        for module in tuple(sys.modules.values()):
+            for name, original in originals.items():
+                if getattr(module, "__dict__", {}).get(name) is original:
+                    setattr(module, name, lambda found=replacements[name]: found)
+                    changed.append((module, name))
+        try:
+            yield
+        finally:
+            for module, name in changed:
+                setattr(module, name, originals[name])
+
+
+class Air:
+    """Everybody here hears everybody else; from `open_air()`."""
+
+    def __init__(self, ether: Ether, stack: AsyncExitStack) -> None:
+        self.ether = ether
+        self._stack = stack
+        self._count = 0
+        self._controllers: dict[Device, VirtualController] = {}
+
+    async def device(self, name: str = "HAP", address: str | None = None) -> Device:
+        """A Bumble device with a controller of its own, switched on; `address` is a static random one."""
+        self._count += 1
+        number = self._count.to_bytes(2, "big").hex(":")
+        public = hci.Address(f"00:1A:7D:00:{number}", hci.Address.PUBLIC_DEVICE_ADDRESS)
+        controller = VirtualController(name, self.ether, public)
+        self._stack.callback(controller.stop)
+        device = await switch_on(
+            controller, AsyncPipeSink(controller), address or f"F0:F1:F2:F3:{number}".upper(), name
+        )
+        self._stack.callback(device.host.emit, "flush")
+        self._controllers[device] = controller
+        return device
+
+    async def peripheral(self, name: str = "HAP", address: str | None = None, *, max_mtu: int = 517) -> BumbleServer:
+        """A GATT server, the very one that drives real controllers; `max_mtu` is what it agrees to, 23 to 517."""
+        server = BumbleServer(await self.device(name, address), max_mtu)
+        self._stack.push_async_callback(server.aclose)
+        return server
+
+    async def bleak(self, *, like_bluez: bool = False) -> Bleak:
+        """bleak on an adapter of its own; `like_bluez` shows what it finds as BlueZ is known to, see `Habits`."""
+        adapter = Adapter(await self.device("computer"))
+        self._stack.push_async_callback(adapter.aclose)
+        client = type("AirClient", (AirClient,), {"adapter": adapter, "habits": Habits(bluez=like_bluez)})
+        return Bleak(client, type("AirScanner", (AirScanner,), {"adapter": adapter}))
+
+    def vanish(self, device: Device) -> None:
+        """The device is out of range, or its plug is pulled."""
+        self.ether.vanish(self._controllers[device])
+
+    def lose_connections(self, count: int) -> None:
+        """The next `count` connections break before their first packet, as happens on a bad line."""
+        self.ether.lose_connections(count)
+
+
+@asynccontextmanager
+async def open_air(*, interval: float = QUICK) -> AsyncGenerator[Air, None]:
+    """Bluetooth LE without hardware, for the length of a block.
+
+    Nobody waits longer than `interval` seconds between two advertisements, whatever the accessory asked for;
+    `math.inf` is as on the real air. At the end everything is disconnected and silent.
+    """
+    async with AsyncExitStack() as stack:
+        yield Air(Ether(interval), stack)

@@ -1,0 +1,102 @@
+"""What is between virtual controllers."""
+
+# Bumble's decorators hide its types from pyright; mypy sees them.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportMissingTypeArgument=false, reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Final
+
+from bumble import hci, ll
+from bumble.controller import Controller
+from bumble.core import PhysicalTransport
+from bumble.link import LocalLink
+
+from .controller import VirtualController
+
+__all__ = ["Ether"]
+
+#: Seconds until the other side notices that a controller has gone without a word.
+_SUPERVISION: Final = 0.1
+
+
+class Ether(LocalLink):
+    """Carries packets between its controllers, each in the next turn of the loop, in order.
+
+    `interval` limits the seconds between two advertisements, whatever their host asked for; `rssi` is what receivers
+    report, in dBm.
+    """
+
+    def __init__(self, interval: float = math.inf, rssi: int = -50) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.interval = interval
+        self.rssi = rssi
+        self._stillborn = 0
+
+    def lose_connections(self, count: int) -> None:
+        """The next `count` connections are lost before their first packet, as happens on a bad radio link."""
+        self._stillborn = count
+
+    def vanish(self, controller: VirtualController) -> None:
+        """The controller is gone, without a word: its peers notice by the silence."""
+        self.controllers.discard(controller)
+        peers = [(one.self_address, one.peer_address) for one in controller.le_connections.values()]
+        controller.stop()
+        for here, there in peers:
+            other = self.find_le_controller(there)
+            if isinstance(other, VirtualController):
+                asyncio.get_running_loop().call_later(
+                    _SUPERVISION, other.lose, here, hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR
+                )
+
+    def advertiser(self, address: hci.Address) -> VirtualController | None:
+        """Who can be connected to under this address at the moment."""
+        for controller in self.controllers:
+            advertiser = controller.le_legacy_advertiser
+            if advertiser.enabled and advertiser.address == address and isinstance(controller, VirtualController):
+                return controller
+        return None
+
+    def joined(self, central: VirtualController, address: hci.Address) -> None:
+        """Told by a controller that it has connected."""
+        if self._stillborn:
+            self._stillborn -= 1
+            connection = central.le_connections[address]
+            other = self.find_le_controller(address)
+            reason = hci.HCI_ErrorCode.CONNECTION_FAILED_TO_BE_ESTABLISHED_ERROR
+            central.lose(address, reason)
+            if isinstance(other, VirtualController):
+                other.lose(connection.self_address, reason)
+
+    # Bumble's calls.
+
+    def send_acl_data(
+        self,
+        sender_controller: Controller,
+        destination_address: hci.Address,
+        transport: PhysicalTransport,
+        data: bytes,
+    ) -> None:
+        connection = sender_controller.le_connections.get(destination_address)
+        receiver = self.find_le_controller(destination_address)
+        if connection is not None and receiver is not None:
+            # Under the address of this connection, which need not be the random one.
+            source = connection.self_address
+            asyncio.get_running_loop().call_soon(receiver.on_link_acl_data, source, transport, data)
+
+    def send_advertising_pdu(self, sender_controller: Controller, packet: ll.AdvertisingPdu) -> None:
+        if isinstance(packet, ll.ConnectInd):  # at once: of two that answer one advertisement, the first has it
+            for controller in tuple(self.controllers):
+                if controller is not sender_controller:
+                    controller.on_ll_advertising_pdu(packet)
+        else:
+            super().send_advertising_pdu(sender_controller, packet)
+
+    def send_ll_control_pdu(
+        self, sender_address: hci.Address, receiver_address: hci.Address, packet: ll.ControlPdu
+    ) -> None:
+        if self.find_le_controller(receiver_address) is not None:  # else it has vanished
+            super().send_ll_control_pdu(sender_address, receiver_address, packet)
