@@ -55,7 +55,14 @@ class StateError(HapError):
 
 
 class EffectFailed(HapError):
-    """The adapter could not carry out an effect (a file could not be written, a connection not be made)."""
+    """The adapter could not carry out an effect (a file could not be written, a connection not be made).
+
+    `cause` is the exception that the adapter got, if it says so.
+    """
+
+    def __init__(self, message: str, *, cause: Exception | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class PeerError(HapError):

@@ -1,1 +1,47 @@
-"""A home: the controller's side above the single connections."""
+"""A home: the engine above the single connections of a controller, with their life and the pairings."""
+
+from __future__ import annotations
+
+from hapcore.home.commands import (
+    Adopt,
+    Ask,
+    CancelPairing,
+    Close,
+    Disconnect,
+    Discover,
+    Find,
+    FinishPairing,
+    Follow,
+    IdentifyAt,
+    Remove,
+    StartPairing,
+    Stop,
+)
+from hapcore.home.effects import Browse, Connect, StopBrowsing, Via
+from hapcore.home.events import Ended, News, NotStored, Told
+from hapcore.home.home import Home
+
+__all__ = [
+    "Adopt",
+    "Ask",
+    "Browse",
+    "CancelPairing",
+    "Close",
+    "Connect",
+    "Disconnect",
+    "Discover",
+    "Ended",
+    "Find",
+    "FinishPairing",
+    "Follow",
+    "Home",
+    "IdentifyAt",
+    "News",
+    "NotStored",
+    "Remove",
+    "StartPairing",
+    "Stop",
+    "StopBrowsing",
+    "Told",
+    "Via",
+]

@@ -32,22 +32,35 @@ class Book:
             raise LocalProtocolError(f"no pairing is called {alias!r} (known: {known})", argument="alias")
         return self._records[alias]
 
-    def _check_free(self, alias: str) -> None:
+    def put(self, record: PairedAccessory) -> None:
+        """Note what has been stored."""
+        self._records[record.alias] = record
+
+    def drop(self, alias: str) -> None:
+        """Note what has been forgotten."""
+        self._records.pop(alias, None)
+
+    def check_free(self, alias: str) -> None:
+        """Raise `LocalProtocolError` for what can be no new name."""
         check_alias(alias)  # now, not when the accessory is paired already
         if alias in self._records:
             raise LocalProtocolError(f"there is a pairing called {alias!r} already", argument="alias")
 
-    def _addresses(self, alias: str) -> list[Address]:
+    def addresses(self, alias: str) -> list[Address]:
         """Where it was last seen."""
         now = self.record(alias)
         return [(host, now.port) for host in now.addresses]
 
-    def _moved(self, alias: str, found: DiscoveredAccessory) -> PairedAccessory | None:
+    def moved(self, alias: str, found: DiscoveredAccessory) -> PairedAccessory | None:
         """The record to store if it was found elsewhere."""
         record = self.record(alias)
         if (found.addresses, found.port) == (record.addresses, record.port):
             return None
         return evolve(record, addresses=found.addresses, port=found.port)
+
+    _check_free = check_free
+    _addresses = addresses
+    _moved = moved
 
 
 def telling(failures: Sequence[PeerError], name: str) -> PeerError:

@@ -1,0 +1,165 @@
+"""What an application can ask of a home. Each command ends in exactly one `Done` or `Failed`."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import TypeVar
+
+from attrs import field, frozen
+
+from hapcore.controller.commands import Read
+from hapcore.discovery import DiscoveredAccessory
+from hapcore.engine import Command
+from hapcore.home.target import Where
+from hapcore.ids import CharacteristicId
+from hapcore.setup_code import SetupCode
+from hapcore.state import PairedAccessory
+
+__all__ = [
+    "Adopt",
+    "Ask",
+    "CancelPairing",
+    "Close",
+    "Disconnect",
+    "Discover",
+    "Find",
+    "FinishPairing",
+    "Follow",
+    "IdentifyAt",
+    "Remove",
+    "StartPairing",
+    "Stop",
+]
+
+R = TypeVar("R")
+
+
+@frozen
+class Ask(Command[R]):
+    """Any command of `hapcore.controller`, for a paired accessory. Connects and verifies first where that is needed.
+
+    `address` "HOST:PORT" says where it is, instead of what is stored and announced. Reads, writes and subscriptions
+    wait for the database, by which values are checked and converted. Fails as the command does, and with
+    `Disconnected`, `PairingRefused` or `AccessoryChanged` when there is no way to the accessory.
+    """
+
+    alias: str
+    command: Command[R]
+    address: str | None = None
+
+
+def _ids(ids: Iterable[tuple[int, int]]) -> tuple[CharacteristicId, ...]:
+    return Read(ids).ids
+
+
+@frozen
+class Follow(Command[None]):
+    """Have `News(to, CharacteristicChanged)` come from now on, until `Stop(to)`, or `Ended(to)` with the connection.
+
+    `to` is whatever the caller tells its readers apart by. Fails with `Refused` where one of the ids has no events.
+    """
+
+    alias: str
+    ids: tuple[CharacteristicId, ...] = field(converter=_ids)
+    to: Hashable
+    address: str | None = None
+
+
+@frozen
+class Stop(Command[None]):
+    """No more news `to` this reader. Unknown ones are no error."""
+
+    to: Hashable
+
+
+@frozen
+class Discover(Command[None]):
+    """Have `News(to, DiscoveredAccessory)` come, of what is there and of every change, until `Stop(to)` or `Ended(to)`.
+
+    It ends after `timeout` seconds (None: never). `submit` raises `LocalProtocolError` for a home without discovery.
+    """
+
+    to: Hashable
+    timeout: float | None = None
+
+
+@frozen
+class Find(Command[DiscoveredAccessory]):
+    """Look for an accessory by its device id. Fails with `TimedOut` when it is not seen within `timeout` seconds."""
+
+    device_id: str
+    timeout: float = 10.0
+
+
+@frozen(eq=False)
+class StartPairing(Command[None]):
+    """Connect to an unpaired accessory and do the first half of Pair Setup (HAP 4.2): it may show its code now.
+
+    The command object itself names the pairing from then on, until `CancelPairing`, which must follow in any case.
+    Fails with `PairingRefused`, `Refused` or `Disconnected`.
+    """
+
+    where: Where
+    alias: str
+
+
+@frozen
+class FinishPairing(Command[str]):
+    """The second half, with the code. The pairing is stored when the result, its alias, is told.
+
+    Fails with `PairingRefused` for a wrong code; another one may follow. Where the pairing cannot be stored
+    (`EffectFailed`) it is removed from the accessory again, within 10 s; if that fails too, a note in the error says
+    so. Neither `CancelPairing` nor `Close` ends it while something is being stored.
+    """
+
+    pairing: StartPairing
+    setup_code: SetupCode
+
+
+@frozen
+class CancelPairing(Command[None]):
+    """Let go of a pairing, wherever it stands; a `FinishPairing` on its way is finished first. Unknown is no error."""
+
+    pairing: StartPairing
+
+
+@frozen
+class IdentifyAt(Command[None]):
+    """Have an accessory that nobody has paired make itself noticed (HAP 8.9). Fails with `Refused` if it is paired."""
+
+    where: Where
+
+
+@frozen
+class Remove(Command[None]):
+    """Remove our pairing from the accessory, at `address` if given, then forget it.
+
+    `force` forgets it also where the accessory cannot be reached, or does not know us any more.
+    """
+
+    alias: str
+    address: str | None = None
+    force: bool = False
+
+
+@frozen
+class Adopt(Command[None]):
+    """Store a pairing, made here or elsewhere. Fails with `EffectFailed` where that is not possible."""
+
+    record: PairedAccessory
+
+
+@frozen
+class Disconnect(Command[None]):
+    """Close the connection to an accessory, if there is one. What waits for it fails with `Disconnected`."""
+
+    alias: str
+    address: str | None = None
+
+
+@frozen
+class Close(Command[None]):
+    """The end: all connections close, everything unanswered fails with `Disconnected`, all readers get `Ended`.
+
+    A pairing that is being stored is stored. Any command after this is refused.
+    """

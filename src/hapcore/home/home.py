@@ -1,0 +1,306 @@
+"""The engine of a controller's home: all its accessories, with their connections and pairings.
+
+Each connection is spoken over by an engine of its own, for IP `hapcore.ip.controller.Connection`; what the home adds
+is their life: connecting when a command needs it, to the address that works, verifying, finding again what has moved,
+pairing, and remembering. Its effects are those of the connections, with the number of the connection, and those of
+`hapcore.home.effects`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, Final
+
+from hapcore.controller.commands import RemovePairing, Subscribe
+from hapcore.discovery import DiscoveredAccessory, Gone
+from hapcore.engine import Command, CommandId, ConnectionId, Done, Effect, Engine, Failed, Forget, Persist
+from hapcore.entropy import Entropy
+from hapcore.errors import EffectFailed, LocalProtocolError, PeerError
+from hapcore.home import commands
+from hapcore.home.book import Book
+from hapcore.home.effects import Browse, Connect
+from hapcore.home.link import LinkState, Stopped
+from hapcore.home.links import Links
+from hapcore.home.procedure import Agenda, Procedure, Promise, Task
+from hapcore.home.residents import Resident, Residents
+from hapcore.home.seeking import Seeking
+from hapcore.home.target import Address
+from hapcore.home.timers import Timers
+from hapcore.home.visits import Visits
+from hapcore.ip.controller.connection import Connection
+from hapcore.model.remote import AccessoryDescription
+from hapcore.state import PairedAccessory
+
+__all__ = ["MAX_UNDER_WAY", "Home"]
+
+#: Commands that are waiting for something at a time. Enough to touch every accessory of a large house at once.
+MAX_UNDER_WAY: Final = 2000
+_REFUSED: Final = EffectFailed("the adapter could not carry it out")
+
+
+class Home(Engine):
+    """Everything a controller is paired with. `table` is what the store holds; raises `StateError` if it is damaged.
+
+    `engine` makes the engine of each connection, called like `Connection` with the host, `entropy` and `database`; one
+    that is recorded, for example. `discovery` False never looks for anything on the network.
+    """
+
+    def __init__(
+        self,
+        table: Mapping[str, bytes],
+        *,
+        entropy: Entropy,
+        engine: Callable[..., Connection] = Connection,
+        discovery: bool = True,
+    ) -> None:
+        super().__init__()
+
+        def make(address: Address, database: Iterable[AccessoryDescription]) -> Connection:
+            return engine(address[0], entropy=entropy, database=database)
+
+        self._book = Book(table)
+        self._agenda = agenda = Agenda()
+        self._timers = Timers()
+        self._links = Links(agenda, self._timers, self._emit, make)
+        self._seeking = Seeking(agenda, self._timers, self._emit, discovery)
+        self._residents = Residents(self._book, self._links, self._seeking, agenda, self._emit, self._store)
+        self._visits = Visits(self._book, self._links, agenda, self._timers, self._store)
+        self._under_way: dict[Task[Any], CommandId] = {}
+        #: Readers that are on the way to what they want to follow.
+        self._coming: set[Hashable] = set()
+        self._fault = _REFUSED
+        self._closed = False
+        self._procedures: Mapping[type[Command[Any]], Callable[[Any], Procedure[Any]]] = {
+            commands.Follow: self._follow,
+            commands.Find: self._find,
+            commands.StartPairing: self._visits.start,
+            commands.FinishPairing: self._visits.finish,
+            commands.IdentifyAt: lambda command: self._visits.identify(command.where),
+            commands.Remove: self._remove,
+            commands.Adopt: self._adopt,
+        }
+        self._acts: Mapping[type[Command[Any]], Callable[[Any], None]] = {
+            commands.Stop: self._stop,
+            commands.Discover: self._discover,
+            commands.CancelPairing: lambda command: self._visits.cancel(command.pairing),
+            commands.Disconnect: self._disconnect,
+            commands.Close: self._close,
+        }
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The names of the paired accessories."""
+        return self._book.aliases
+
+    def record(self, alias: str) -> PairedAccessory:
+        """What is stored about a paired accessory. Raises `LocalProtocolError` for an unknown alias."""
+        return self._book.record(alias)
+
+    def connected_to(self, alias: str, address: str | None = None) -> bool:
+        """Whether there is a verified connection to an accessory at the moment."""
+        one = self._residents.find(alias, address)
+        return one is not None and one.link is not None and one.link.state is LinkState.OPEN
+
+    # --- inputs ---------------------------------------------------------------------------------------------------
+
+    def submit(self, command: Command[Any], now: float) -> CommandId:
+        """Accept a command of `hapcore.home.commands`; exactly one `Done` or `Failed` with the id will follow.
+
+        Raises `LocalProtocolError` (or `ValueRefused`) for what cannot be, and nothing is changed then.
+        """
+        self._timers.now = self._advance(now)
+        kind = type(command)
+        if self._closed:
+            raise LocalProtocolError("this controller is closed")
+        if isinstance(command, commands.Ask):
+            one = self._residents.get(command.alias, command.address)
+            link = one.ready(command.command)
+            if link is None:
+                return self._start(self._ask(one, command.command))
+            number = self._next_command()
+            self._links.pass_on(link, command.command, number)
+        elif kind in self._procedures:
+            return self._start(self._procedures[kind](command))
+        elif kind in self._acts:
+            self._acts[kind](command)
+            number = self._next_command()
+            self._work()
+            self._emit(Done(number))
+        else:
+            raise LocalProtocolError(f"{kind.__name__} is not for this engine", argument="command")
+        self._work()
+        return number
+
+    def connected(self, connection: ConnectionId, now: float) -> None:
+        """The stream that `Connect` asked for is open."""
+        self._timers.now = self._advance(now)
+        self._links.connected(connection, self.tells_keys)
+        self._work()
+
+    def receive_data(self, connection: ConnectionId, data: bytes | memoryview, now: float) -> None:
+        """Bytes from a stream, in any portions."""
+        now = self._timers.now = self._advance(now)
+        link = self._links.get(connection)
+        if link is not None and link.state is LinkState.OPEN:
+            link.carrier.receive_data(data, now)
+            self._links.collect(link)
+            self._work()
+
+    def receive_eof(self, connection: ConnectionId, now: float) -> None:
+        """A stream was closed by the other side, or broke."""
+        now = self._timers.now = self._advance(now)
+        link = self._links.get(connection)
+        if link is not None and link.state is LinkState.OPEN:
+            link.carrier.receive_eof(now)
+            self._links.collect(link)
+            self._work()
+
+    def receive_discovery(self, news: DiscoveredAccessory | Gone, now: float) -> None:
+        """What `Browse` asked for: an accessory that is there or has changed, or one that is gone."""
+        self._timers.now = self._advance(now)
+        self._seeking.heard(news)
+        self._work()
+
+    def effect_failed(self, effect: Effect, reason: str, now: float, *, cause: Exception | None = None) -> None:
+        """An effect could not be carried out. `cause` is the exception, for callers that know how to tell it apart."""
+        self._timers.now = self._advance(now)
+        if isinstance(effect, Connect):
+            self._links.refused(effect.connection, reason)
+        elif isinstance(effect, Browse):
+            self._seeking.failed(EffectFailed(f"cannot look for accessories: {reason}", cause=cause))
+        else:
+            what = f"could not store {effect.key}" if isinstance(effect, Persist | Forget) else "that was not possible"
+            self._fault = EffectFailed(f"{what}: {reason}", cause=cause)
+            super().effect_failed(effect, reason, now)
+        self._work()
+
+    def next_timeout(self) -> float | None:
+        """When the first connection, search or attempt is due."""
+        first = self._links.next_due()
+        for due in (self._timers.next_due(), self._seeking.next_due()):
+            if due is not None and (first is None or due < first):
+                first = due
+        return first
+
+    def handle_timeout(self, now: float) -> None:
+        """End what has taken too long."""
+        now = self._timers.now = self._advance(now)
+        self._links.expire(now)
+        self._seeking.expire(now)
+        self._timers.expire()
+        self._work()
+
+    # --- commands -------------------------------------------------------------------------------------------------
+
+    def _start(self, procedure: Procedure[Any]) -> CommandId:
+        if len(self._under_way) >= MAX_UNDER_WAY:
+            procedure.close()
+            raise LocalProtocolError(f"{MAX_UNDER_WAY} commands are under way already")
+        number = self._next_command()
+        self._under_way[self._agenda.start(procedure)] = number
+        self._work()
+        return number
+
+    def _work(self) -> None:
+        if self._agenda:
+            self._agenda.work(self._over)
+
+    def _over(self, task: Task[Any]) -> None:
+        number = self._under_way.pop(task, None)
+        if number is None:
+            return  # part of others
+        error = task.outcome.error
+        self._emit(Done(number, task.outcome.result) if error is None else Failed(number, error))
+
+    def _store(self, effect: Effect) -> Procedure[None]:
+        """Within a procedure: have something stored. Raises `EffectFailed`."""
+        promise = Promise[None](self._agenda, sure=True)
+
+        def done() -> None:
+            promise.keep(None)
+            self._work()
+
+        self._emit_confirmed(effect, done, lambda: promise.fail(self._fault))
+        yield from promise.wait()
+
+    def _ask(self, one: Resident, command: Command[Any]) -> Procedure[Any]:
+        link = yield from self._residents.ready(one, command)
+        return (yield from self._links.ask(link, command))
+
+    def _follow(self, command: commands.Follow) -> Procedure[None]:
+        to, subscribe = command.to, Subscribe(command.ids)
+        self._check_reader(to)
+        one = self._residents.get(command.alias, command.address)
+        self._coming.add(to)
+
+        def run() -> Procedure[None]:
+            try:
+                link = yield from self._residents.ready(one, subscribe)
+                if to in self._coming:
+                    yield from self._links.follow(link, to, subscribe)
+            finally:
+                self._coming.discard(to)
+
+        return run()
+
+    def _check_reader(self, to: Hashable) -> None:
+        if to in self._coming or self._links.follows(to) or self._seeking.follows(to):
+            raise LocalProtocolError("this reader follows something already", argument="to")
+
+    def _stop(self, command: commands.Stop) -> None:
+        self._coming.discard(command.to)
+        self._links.unfollow(command.to)
+        self._seeking.end(command.to)
+
+    def _discover(self, command: commands.Discover) -> None:
+        self._seeking.check()
+        self._check_reader(command.to)
+        self._seeking.begin(command.to, command.timeout)
+
+    def _find(self, command: commands.Find) -> Procedure[DiscoveredAccessory]:
+        self._seeking.check()
+        return self._seeking.find(command.device_id, command.timeout)
+
+    def _disconnect(self, command: commands.Disconnect) -> None:
+        one = self._residents.find(command.alias, command.address)
+        if one is not None:
+            self._residents.close(one)
+
+    def _remove(self, command: commands.Remove) -> Procedure[None]:
+        alias = command.alias
+        identifier = self._book.record(alias).pairing.controller_id.encode()
+        one = self._residents.get(alias, command.address)
+
+        def run() -> Procedure[None]:
+            try:
+                yield from self._ask(one, RemovePairing(identifier))
+            except Stopped:
+                raise
+            except PeerError:
+                if not command.force:
+                    raise
+            self._residents.drop(alias)
+            yield from self._store(Forget(alias))
+            self._book.drop(alias)
+
+        return run()
+
+    def _adopt(self, command: commands.Adopt) -> Procedure[None]:
+        record = command.record
+
+        def run() -> Procedure[None]:
+            yield from self._store(Persist(record.alias, record.encode()))
+            if record.alias in self._book.aliases and self._book.record(record.alias).pairing != record.pairing:
+                self._residents.drop(record.alias)
+            self._book.put(record)
+
+        return run()
+
+    def _close(self, _: commands.Close) -> None:
+        self._closed = True
+        for task in self._under_way:
+            task.stop(Stopped())
+        self._residents.close_all()
+        self._seeking.end_all(None)
+        self._work()
+        self._links.close_all()

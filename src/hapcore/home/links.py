@@ -1,0 +1,209 @@
+"""All connections of a home: they are opened, spoken over, and closed here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, TypeVar
+
+from attrs import evolve
+
+from hapcore.controller.commands import Close, Subscribe
+from hapcore.controller.events import CharacteristicChanged, SessionClosed
+from hapcore.engine import (
+    CloseConnection,
+    Command,
+    CommandId,
+    ConnectionId,
+    Done,
+    Effect,
+    Event,
+    Failed,
+    Output,
+    SendBytes,
+)
+from hapcore.errors import Disconnected, HapError, LocalProtocolError
+from hapcore.home.effects import Connect, Via
+from hapcore.home.events import Ended, News, Told
+from hapcore.home.link import CONNECT_LIMIT, MAX_LINKS, Carrier, Link, LinkState
+from hapcore.home.procedure import Agenda, Procedure, Promise
+from hapcore.home.target import Address
+from hapcore.home.timers import Timers
+from hapcore.model.remote import AccessoryDescription
+from hapcore.pairing.keylog import SessionKeysMade
+
+__all__ = ["Links"]
+
+R = TypeVar("R")
+#: Makes the engine of a connection to an address, with what is known of the accessory's database.
+MakeCarrier = Callable[[Address, Iterable[AccessoryDescription]], Carrier]
+
+
+class Links:
+    """The links by number, and those that wait for an answer."""
+
+    def __init__(self, agenda: Agenda, timers: Timers, emit: Callable[[Output], None], make: MakeCarrier) -> None:
+        self._agenda = agenda
+        self._timers = timers
+        self._emit = emit
+        self._make = make
+        self._links: dict[ConnectionId, Link] = {}
+        self._due: set[Link] = set()
+        self._numbers = 0
+        self._followed: dict[Hashable, Link] = {}
+
+    def get(self, number: ConnectionId) -> Link | None:
+        """The link of a number, if it is still there."""
+        return self._links.get(number)
+
+    def open(self, address: Address, database: tuple[AccessoryDescription, ...] = ()) -> Procedure[Link]:
+        """A new connection. Raises `Disconnected` where there is none to be had."""
+        if len(self._links) >= MAX_LINKS:
+            raise LocalProtocolError(f"{MAX_LINKS} connections are open already")
+        self._numbers += 1
+        link = Link(ConnectionId(self._numbers), address, database, self._agenda)
+        self._links[link.number] = link
+        self._emit(Connect(link.number, address))
+        late = Disconnected(f"cannot connect to {address[0]}, port {address[1]}: no answer")
+        try:
+            return (yield from self._timers.within(CONNECT_LIMIT, link.opened, late))
+        except HapError:
+            self.close(link)
+            raise
+
+    def connected(self, number: ConnectionId, tells_keys: bool) -> None:
+        """The stream of a link is there."""
+        link = self._links.get(number)
+        if link is None or link.state is not LinkState.OPENING:
+            self._emit(CloseConnection(number))  # it was given up meanwhile
+            return
+        link.carrier = self._make(link.address, link.database)
+        link.carrier.tells_keys = tells_keys
+        link.state = LinkState.OPEN
+        link.opened.keep(link)
+
+    def refused(self, number: ConnectionId, reason: str) -> None:
+        """There will be no stream for a link."""
+        link = self._links.get(number)
+        if link is not None and link.state is LinkState.OPENING:
+            del self._links[number]
+            link.state = LinkState.CLOSED
+            link.opened.fail(Disconnected(reason))
+
+    def pass_on(self, link: Link, command: Command[Any], number: CommandId) -> None:
+        """Submit a command whose end is that of the home's command `number`. Raises what the engine raises."""
+        link.waiting[link.carrier.submit(command, self._timers.now)] = number
+        self.collect(link)
+
+    def ask(self, link: Link, command: Command[R]) -> Procedure[R]:
+        """Within a procedure: the result of a command. Raises what it failed with."""
+        promise = Promise[R](self._agenda)
+        link.waiting[link.carrier.submit(command, self._timers.now)] = promise
+        self.collect(link)
+        return (yield from promise.wait())
+
+    def post(self, link: Link, command: Command[Any]) -> None:
+        """Submit a command that nobody waits for."""
+        link.carrier.submit(command, self._timers.now)
+        self.collect(link)
+
+    def follows(self, to: Hashable) -> bool:
+        """Whether a reader is told of changes."""
+        return to in self._followed
+
+    def follow(self, link: Link, to: Hashable, command: Subscribe) -> Procedure[None]:
+        """Within a procedure: have a reader told of changes. Raises `Refused` where there are none to be had."""
+        self._followed[to] = link
+        subscribe = link.readers.add(to, command.ids)
+        try:
+            link.readers.check((yield from self.ask(link, subscribe)))
+        except HapError:
+            self._part(to)
+            raise
+
+    def unfollow(self, to: Hashable) -> None:
+        """A reader is gone; unknown ones are no error."""
+        if to in self._followed:
+            self._part(to)
+            self._emit(Ended(to))
+
+    def _part(self, to: Hashable) -> None:
+        link = self._followed.pop(to, None)
+        unsubscribe = None if link is None else link.readers.remove(to)
+        if link is not None and unsubscribe is not None and link.state is LinkState.OPEN:
+            self.post(link, unsubscribe)
+
+    def close(self, link: Link) -> None:
+        """End a link, however far it has come."""
+        if link.state is LinkState.OPEN:
+            self.post(link, Close())
+        elif link.state is LinkState.OPENING:
+            self.refused(link.number, "the connection was closed")
+            self._emit(CloseConnection(link.number))
+
+    def close_all(self) -> None:
+        """End all."""
+        for link in list(self._links.values()):
+            self.close(link)
+
+    def next_due(self) -> float | None:
+        """When the first of the engines wants `expire()`."""
+        first = None
+        for link in self._due:
+            if first is None or (link.due is not None and link.due < first):
+                first = link.due
+        return first
+
+    def expire(self, now: float) -> None:
+        """Tell the engines that are due."""
+        for link in [link for link in self._due if link.due is not None and link.due <= now]:
+            link.carrier.handle_timeout(now)
+            self.collect(link)
+
+    def collect(self, link: Link) -> None:
+        """Hand on what the engine of a link says."""
+        emit, poll, waiting = self._emit, link.carrier.poll, link.waiting
+        while (output := poll()) is not None:
+            if isinstance(output, SendBytes):
+                emit(SendBytes(link.number, output.data))
+            elif isinstance(output, (Done, Failed)):
+                waiter = waiting.pop(output.command, None)
+                if isinstance(output, Done):
+                    if isinstance(waiter, Promise):
+                        waiter.keep(output.result)
+                    elif waiter is not None:
+                        emit(Done(waiter, output.result))
+                elif isinstance(waiter, Promise):
+                    waiter.fail(output.error)
+                elif waiter is not None:
+                    emit(Failed(waiter, output.error))
+            else:
+                self._tell(link, output)
+        due = link.due = link.carrier.next_timeout()
+        if due is not None:
+            self._due.add(link)
+        elif self._due:
+            self._due.discard(link)
+
+    def _tell(self, link: Link, output: Output) -> None:
+        if isinstance(output, CharacteristicChanged):
+            for reader in link.readers.readers(output.id):
+                self._emit(News(reader, output))
+            return
+        if isinstance(output, CloseConnection):
+            self._emit(CloseConnection(link.number))
+        elif isinstance(output, SessionKeysMade):
+            self._emit(evolve(output, connection=link.number))
+        elif isinstance(output, Effect):
+            self._emit(Via(link.number, output))
+        elif isinstance(output, Event):
+            if link.alias:
+                self._emit(Told(link.alias, output))
+            if isinstance(output, SessionClosed):
+                self._lost(link, output.reason)
+
+    def _lost(self, link: Link, reason: HapError | None) -> None:
+        link.state = LinkState.CLOSED
+        self._links.pop(link.number, None)
+        for reader in link.readers.end():
+            self._followed.pop(reader, None)
+            self._emit(Ended(reader, reason))

@@ -1,0 +1,196 @@
+"""The paired accessories of a home: each is connected and verified when it is needed, wherever it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from hapcore.controller.commands import GetAccessories, Read, Subscribe, VerifyPairing, Write
+from hapcore.discovery import DiscoveredAccessory
+from hapcore.engine import Command, Effect, Output, Persist
+from hapcore.errors import (
+    Disconnected,
+    EffectFailed,
+    HapError,
+    LocalProtocolError,
+    PeerError,
+    RemoteProtocolError,
+    TimedOut,
+)
+from hapcore.home.book import Book, telling
+from hapcore.home.events import NotStored
+from hapcore.home.link import MAX_LINKS, Link, LinkState, Stopped
+from hapcore.home.links import Links
+from hapcore.home.procedure import Agenda, Procedure, Task
+from hapcore.home.seeking import Seeking
+from hapcore.home.target import Address, Target, split_address
+from hapcore.pairing.records import Pairing
+
+__all__ = ["LOOK_UP_LIMIT", "Resident", "Residents"]
+
+#: Seconds to look for a paired accessory that is not where it was.
+LOOK_UP_LIMIT: Final = 5.0
+#: Commands that count on the database: values are checked and converted by it.
+_BY_DATABASE: Final = frozenset([Read, Write, Subscribe])
+
+
+class Resident:
+    """A paired accessory, at the address that was given or wherever it is."""
+
+    __slots__ = ("address", "alias", "connecting", "learning", "link")
+
+    def __init__(self, alias: str, address: Address | None) -> None:
+        self.alias = alias
+        self.address = address
+        #: The connection there is, or was last.
+        self.link: Link | None = None
+        self.connecting: Task[Link] | None = None
+        self.learning: Task[None] | None = None
+
+    def ready(self, command: Command[Any]) -> Link | None:
+        """The link, if the command can go out at once and overtakes no other."""
+        link = self.link
+        if link is None or link.state is not LinkState.OPEN or self.connecting is not None or self.learning is not None:
+            return None
+        return link if link.carrier.accessories or type(command) not in _BY_DATABASE else None
+
+
+class Residents:
+    """The accessories by alias and given address."""
+
+    def __init__(
+        self,
+        book: Book,
+        links: Links,
+        seeking: Seeking,
+        agenda: Agenda,
+        emit: Callable[[Output], None],
+        store: Callable[[Effect], Procedure[None]],
+    ) -> None:
+        self._book = book
+        self._links = links
+        self._seeking = seeking
+        self._agenda = agenda
+        self._emit = emit
+        self._store = store
+        self._residents: dict[tuple[str, str | None], Resident] = {}
+
+    def find(self, alias: str, address: str | None) -> Resident | None:
+        """The one that is known already."""
+        return self._residents.get((alias, address))
+
+    def get(self, alias: str, address: str | None) -> Resident:
+        """The one there is or will be. Raises `LocalProtocolError` for an unknown alias and what is no address."""
+        if (known := self._residents.get((alias, address))) is not None:
+            return known
+        self._book.record(alias)
+        if len(self._residents) >= MAX_LINKS:
+            raise LocalProtocolError(f"{MAX_LINKS} accessories and addresses are in use already")
+        one = Resident(alias, None if address is None else split_address(address))
+        self._residents[alias, address] = one
+        return one
+
+    def called(self, alias: str) -> Iterator[Resident]:
+        """All of one name."""
+        return (one for (name, _), one in self._residents.items() if name == alias)
+
+    def drop(self, alias: str) -> None:
+        """Close what is called so, and know it no more."""
+        for one in list(self.called(alias)):
+            self.close(one)
+        self._residents = {key: one for key, one in self._residents.items() if key[0] != alias}
+
+    def close(self, one: Resident) -> None:
+        """Close the connection, also one that is being made."""
+        if one.connecting is not None:
+            one.connecting.stop(Stopped())
+        if one.link is not None:
+            self._links.close(one.link)
+
+    def close_all(self) -> None:
+        """Close all."""
+        for one in self._residents.values():
+            self.close(one)
+
+    def up(self, one: Resident) -> Procedure[Link]:
+        """Within a procedure: the verified link. All who need it wait for the same attempt, and fail with it."""
+        if one.connecting is None:
+            if one.link is not None and one.link.state is LinkState.OPEN:
+                return one.link
+            one.connecting = self._agenda.start(self._connect(one))
+        return (yield from one.connecting.outcome.wait())
+
+    def ready(self, one: Resident, command: Command[Any]) -> Procedure[Link]:
+        """Within a procedure: the link, with the database known if the command counts on it."""
+        link = yield from self.up(one)
+        if not link.carrier.accessories and type(command) in _BY_DATABASE:
+            if one.learning is None:
+                one.learning = self._agenda.start(self._learn(one, link))
+            yield from one.learning.outcome.wait()
+        return link
+
+    def _learn(self, one: Resident, link: Link) -> Procedure[None]:
+        try:
+            yield from self._links.ask(link, GetAccessories())
+        finally:
+            one.learning = None
+
+    def _connect(self, one: Resident) -> Procedure[Link]:
+        try:
+            record = self._book.record(one.alias)
+            tried: dict[Address, PeerError] = {}
+            where = self._book.addresses(one.alias) if one.address is None else [one.address]
+            link = yield from self._try(one, record.pairing, where, tried)
+            if link is None and one.address is None and self._seeking.possible:
+                link = yield from self._look_up(one, record.pairing, tried)
+            if link is None:
+                raise telling(list(tried.values()), f"{one.alias} ({record.pairing.accessory_id})")
+            one.link, link.alias = link, one.alias
+            return link
+        finally:
+            one.connecting = None
+
+    def _try(
+        self, one: Resident, pairing: Pairing, addresses: Iterable[Address], tried: dict[Address, PeerError]
+    ) -> Procedure[Link | None]:
+        """The first address at which the accessory proves to be there."""
+        for address in addresses:
+            if address in tried:
+                continue
+            link: Link | None = None
+            known = () if one.link is None else one.link.carrier.accessories
+            try:
+                link = yield from self._links.open(address, known)
+                yield from self._links.ask(link, VerifyPairing(pairing))
+                if link.state is not LinkState.OPEN:
+                    raise Disconnected("the accessory closed the connection")
+            except HapError as error:
+                if link is not None:
+                    self._links.close(link)
+                if isinstance(error, Stopped) or not isinstance(error, Disconnected | RemoteProtocolError):
+                    raise
+                tried[address] = error
+            else:
+                return link
+        return None
+
+    def _look_up(self, one: Resident, pairing: Pairing, tried: dict[Address, PeerError]) -> Procedure[Link | None]:
+        """Try where it says that it is now, and remember that if it is true."""
+        try:
+            found = yield from self._seeking.find(pairing.accessory_id, LOOK_UP_LIMIT)
+        except TimedOut:
+            return None
+        link = yield from self._try(one, pairing, Target.of(found).addresses, tried)
+        if link is not None:
+            self._agenda.start(self._remember(one.alias, found))
+        return link
+
+    def _remember(self, alias: str, found: DiscoveredAccessory) -> Procedure[None]:
+        moved = self._book.moved(alias, found)
+        if moved is None:
+            return
+        self._book.put(moved)
+        try:
+            yield from self._store(Persist(alias, moved.encode()))
+        except EffectFailed as error:
+            self._emit(NotStored(alias, error))

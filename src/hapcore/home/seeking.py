@@ -1,0 +1,122 @@
+"""Who looks for accessories on the network, and what has been seen of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, Final
+
+from hapcore.discovery import DiscoveredAccessory, Gone, device_key
+from hapcore.engine import Output
+from hapcore.errors import HapError, LocalProtocolError, TimedOut
+from hapcore.home.effects import Browse, StopBrowsing
+from hapcore.home.events import Ended, News
+from hapcore.home.procedure import Agenda, Procedure, Promise
+from hapcore.home.timers import Timers
+
+__all__ = ["MAX_FOUND", "Seeking"]
+
+#: Accessories remembered at a time. A house has a few dozen; a hostile neighbour can announce any number.
+MAX_FOUND: Final = 1000
+
+
+class Seeking:
+    """Has somebody look as long as anyone wants to know. What is seen is forgotten when nobody does."""
+
+    def __init__(self, agenda: Agenda, timers: Timers, emit: Callable[[Output], None], possible: bool) -> None:
+        self._agenda = agenda
+        self._timers = timers
+        self._emit = emit
+        self.possible = possible
+        self._browsing = False
+        self._found: dict[str, DiscoveredAccessory] = {}
+        self._finds: dict[Promise[DiscoveredAccessory], str] = {}
+        #: Readers of everything, and when they have read enough.
+        self._readers: dict[Hashable, float | None] = {}
+
+    def check(self) -> None:
+        """Raise `LocalProtocolError` where nothing can be looked for."""
+        if not self.possible:
+            raise LocalProtocolError("this controller was opened without mDNS", argument="mdns")
+
+    def find(self, device_id: str, limit: float) -> Procedure[DiscoveredAccessory]:
+        """Within a procedure: an accessory and where it is. Raises `TimedOut`."""
+        key = device_key(device_id)
+        promise = Promise[DiscoveredAccessory](self._agenda)
+        self._finds[promise] = key
+        self._browse()
+        if (known := self._found.get(key)) is not None and known.addresses:
+            promise.keep(known)
+        late = TimedOut(f"{device_id} was not seen on the network within {limit:g} s")
+        try:
+            return (yield from self._timers.within(limit, promise, late))
+        finally:
+            self._finds.pop(promise, None)
+            self._browse()
+
+    def follows(self, reader: Hashable) -> bool:
+        """Whether a reader is told of everything."""
+        return reader in self._readers
+
+    def begin(self, reader: Hashable, timeout: float | None) -> None:
+        """Have a reader told of everything."""
+        self._readers[reader] = None if timeout is None else self._timers.now + timeout
+        self._browse()
+        for found in self._found.values():
+            self._emit(News(reader, found))
+
+    def end(self, reader: Hashable, reason: HapError | None = None) -> None:
+        """A reader has read enough."""
+        if reader in self._readers:
+            del self._readers[reader]
+            self._emit(Ended(reader, reason))
+            self._browse()
+
+    def end_all(self, reason: HapError | None) -> None:
+        """Nobody will hear any more."""
+        for promise in list(self._finds):
+            promise.fail(reason if reason is not None else TimedOut("the search was ended"))
+        self._finds.clear()
+        for reader in list(self._readers):
+            self.end(reader, reason)
+        self._browse()
+
+    def heard(self, news: DiscoveredAccessory | Gone) -> None:
+        """Something was seen, has changed, or is gone."""
+        key = device_key(news.device_id)
+        if isinstance(news, Gone):
+            self._found.pop(key, None)
+        elif self._browsing and (key in self._found or len(self._found) < MAX_FOUND):
+            self._found[key] = news
+            for reader in self._readers:
+                self._emit(News(reader, news))
+            for promise, wanted in self._finds.items():
+                if wanted == key and news.addresses:
+                    promise.keep(news)
+
+    def failed(self, error: HapError) -> None:
+        """Nobody can look."""
+        self._browsing = False
+        self._found.clear()
+        finds: list[Promise[Any]] = list(self._finds)
+        self._finds.clear()
+        readers, self._readers = list(self._readers), {}
+        for promise in finds:
+            promise.fail(error)
+        for reader in readers:
+            self._emit(Ended(reader, error))
+
+    def next_due(self) -> float | None:
+        """When the first reader has read enough."""
+        return min((due for due in self._readers.values() if due is not None), default=None) if self._readers else None
+
+    def expire(self, now: float) -> None:
+        """End those whose time is over."""
+        for reader in [reader for reader, due in self._readers.items() if due is not None and due <= now]:
+            self.end(reader)
+
+    def _browse(self) -> None:
+        wanted = bool(self._finds or self._readers)
+        if wanted is not self._browsing:
+            self._browsing = wanted
+            self._found.clear()
+            self._emit(Browse() if wanted else StopBrowsing())
