@@ -15,6 +15,8 @@ time. The first line is `{"event": "ready"}`.
     pairings                                                         list pairings
     add         identifier, ltpk, admin                              add a pairing
     remove                                                           remove our own pairing
+    record                                                           our pairing as its file keeps it
+    adopt       record                                               go on with a pairing made elsewhere
     close                                                            end the connection, keep the pairing
     moved       port                                                 the accessory listens elsewhere now
     stranger                                                         pair-verify with an identity nobody paired
@@ -104,6 +106,14 @@ class Rig:
             "controller": data["iOSPairingId"],
             "ltpk": data["iOSDeviceLTPK"],
         }
+
+    async def do_record(self, _command):
+        """What aiohomekit stores of the pairing."""
+        return self.pairing.pairing_data
+
+    async def do_adopt(self, command):
+        """Load a pairing as if from its file."""
+        self.pairing = self.controller.load_pairing(ALIAS, command["record"])
 
     async def do_verify(self, _command):
         """Connect and verify now rather than at the first request."""

@@ -1,0 +1,40 @@
+"""`hap import` and `hap export`."""
+
+from __future__ import annotations
+
+import json
+import stat
+
+from tests.cli.program import failure, hap, lines
+from tests.core.test_migration_pairings import FIELDS, HEXED
+
+
+def test_in_and_out(tmp_path):
+    old, ours, new = tmp_path / "old.json", tmp_path / "pairings.json", tmp_path / "new.json"
+    old.write_text(json.dumps({"lamp": FIELDS}))
+    told = lines(hap("import", old, "-f", ours, "--json"))
+    assert told == [{"event": "imported", "alias": "lamp", "device_id": FIELDS["AccessoryPairingID"]}]
+    assert stat.S_IMODE(ours.stat().st_mode) == 0o600
+    done = hap("export", "--to", "hap-controller", "-a", "lamp", "-f", ours, "-o", new)
+    assert (done.returncode, done.stderr.count("secret keys")) == (0, 1)
+    assert stat.S_IMODE(new.stat().st_mode) == 0o600
+    assert json.loads(new.read_text()) == HEXED
+    again = hap("export", "--to", "homekit_python", "-f", ours)
+    assert json.loads(again.stdout)["lamp"] == FIELDS
+
+
+def test_refusals(tmp_path):
+    old, ours = tmp_path / "old.json", tmp_path / "pairings.json"
+    old.write_text(json.dumps({"lamp": FIELDS, "eve": {**FIELDS, "Connection": "CoAP"}}))
+    partly = hap("import", old, "-f", ours)
+    assert failure(partly) == "hap: eve was left out: it is reached over CoAP, not over IP\n"
+    assert "Imported lamp" in partly.stdout
+    assert "'lamp': there already" in failure(hap("import", old, "-f", ours))
+    assert "Imported lamp" in hap("import", old, "-f", ours, "--replace").stdout
+    old.write_text("{}")
+    assert failure(hap("import", old, "-f", ours)) == "hap: there are no pairings in the file\n"
+    old.write_text("[]")
+    assert "no JSON object" in failure(hap("import", old, "-f", ours))
+    assert "is there already" in failure(hap("export", "--to", "aiohomekit", "-f", ours, "-o", old))
+    assert "nobody" in failure(hap("export", "--to", "aiohomekit", "-f", ours, "-a", "nobody"))
+    assert "no pairings to export" in failure(hap("export", "--to", "aiohomekit", "-f", tmp_path / "none.json"))
