@@ -9,7 +9,7 @@ from typing import NoReturn, cast
 
 import click
 
-from hap_trio.cli import accessories, demo, discover, pairing, pairings, replay, serve, values
+from hap_trio.cli import accessories, demo, discover, moving, pairing, pairings, replay, serve, values
 from hapcore.errors import HapError
 
 __all__ = ["hap"]
@@ -89,6 +89,7 @@ _COMMANDS: tuple[Callable[[click.Group], None], ...] = (
     values.register,
     pairing.register,
     pairings.register,
+    moving.register,
     replay.register,
 )
 for _register in _COMMANDS:
