@@ -12,9 +12,9 @@ import pytest
 
 pytest.importorskip("selenium", reason="the extra `test` drives the browser with it")
 
-from selenium import webdriver  # noqa: E402 - only where it is installed
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-from selenium.webdriver.support.wait import WebDriverWait  # noqa: E402
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.wait import WebDriverWait
 
 #: The browser works for the page alone: no look for updates, nothing that it brings along.
 ARGUMENTS = (

@@ -184,8 +184,10 @@ def test_keys_move_open_and_close(open_page):
     assert find(chrome, "#panel h2").text == "connection opened"
     press(chrome, "n")
     assert find(chrome, "#panel h2").text == "207 Multi-Status"
-    press(chrome, "/", Keys.ESCAPE)
+    press(chrome, "/")
     assert chrome.switch_to.active_element.get_attribute("id") == "query"
+    chrome.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert chrome.switch_to.active_element.get_attribute("id") == "scroll"
 
 
 def test_a_handshake_unfolds_and_folds(open_page):
@@ -363,9 +365,7 @@ def test_what_cannot_be_seen_is_made_visible(open_page):
     assert rows(chrome) == ["a\u2400b\u241b[31m\u27e8202E\u27e9c\u27e8200B\u27e9d\u240afalse title"]
     row(chrome, rows(chrome)[0]).click()
     assert find(chrome, "#panel .details dd").text == "one\ntwo\u2407"
-    assert find(chrome, "#panel pre").text.split("  ")[1:] == ["00 41 ff" + " " * 0, *[""] * 7, "\u00b7A\u00b7"] or (
-        find(chrome, "#panel pre").text.startswith("00000  00 41 ff")
-    )
+    assert find(chrome, "#panel pre").text.split() == ["00000", "00", "41", "ff", "\u00b7A\u00b7"]
 
 
 def test_the_policy_holds_against_what_gets_into_the_page(chrome, tmp_path):

@@ -11,7 +11,7 @@ function options(select, all, entries) {
 
 function fillFilters() {
   options(byId("accessory"), "all", tables.accessories.map((name, index) => [index, name]));
-  options(byId("connection"), "all", tables.connections.map((name, index) => [index, `${letter(index)}  ${name}`]));
+  options(byId("connection"), "all", tables.connections.map((name, index) => [index, `${letter(index)} ${name}`]));
   const select = byId("characteristic");
   const sorted = [...characteristics.values()].sort((one, other) => one.key.localeCompare(other.key, "en", { numeric: true }));
   select.append(new Option("all", ""));
@@ -19,7 +19,7 @@ function fillFilters() {
     const group = make("optgroup");
     group.label = shown(accessory);
     for (const one of sorted) {
-      if (one.key.startsWith(`${index}/`)) group.append(new Option(shown(one.plain ? one.id : `${one.name}  (${one.id})`), one.key));
+      if (one.key.startsWith(`${index}/`)) group.append(new Option(shown(one.plain ? one.id : `${one.name} (${one.id})`), one.key));
     }
     if (group.children.length) select.append(group);
   });
