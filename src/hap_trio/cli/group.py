@@ -9,7 +9,7 @@ from typing import NoReturn, cast
 
 import click
 
-from hap_trio.cli import accessories, demo, discover, moving, pairing, pairings, replay, serve, values
+from hap_trio.cli import accessories, demo, discover, moving, pairing, pairings, proxy, replay, serve, values
 from hapcore.errors import HapError
 
 __all__ = ["hap"]
@@ -91,6 +91,7 @@ _COMMANDS: tuple[Callable[[click.Group], None], ...] = (
     pairings.register,
     moving.register,
     replay.register,
+    proxy.register,
 )
 for _register in _COMMANDS:
     _register(hap)

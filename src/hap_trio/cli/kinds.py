@@ -32,7 +32,7 @@ from hapcore.ids import Caller
 from hapcore.model.accessory import Accessory
 from hapcore.model.service import Service
 
-__all__ = ["KINDS", "Thing", "build"]
+__all__ = ["KINDS", "Thing", "blaming", "build"]
 
 Thing: TypeAlias = Accessory | Service
 
@@ -102,7 +102,7 @@ def _lamps(count: int) -> list[Thing]:
 
 
 @contextmanager
-def _blaming(what: str) -> Generator[None]:
+def blaming(what: str) -> Generator[None]:
     """Errors of the user's own module are the user's: said in one line, and not as ours."""
     try:
         yield
@@ -117,13 +117,13 @@ def _from_module(path: str) -> Thing | list[Thing]:
     if not module or not attribute:
         raise click.BadParameter(f"{path!r} is neither one of {', '.join([*KINDS, 'bridge'])} nor MODULE:ATTRIBUTE")
     sys.path.insert(0, str(Path.cwd()))
-    with _blaming(f"cannot import {module!r}"):
+    with blaming(f"cannot import {module!r}"):
         loaded = import_module(module)
     if not hasattr(loaded, attribute):
         raise Problem(f"{module!r} has no {attribute!r}")
     found: object = getattr(loaded, attribute)
     if callable(found):
-        with _blaming(f"{path} failed"):
+        with blaming(f"{path} failed"):
             found = found()
     if isinstance(found, Accessory | Service):
         return found

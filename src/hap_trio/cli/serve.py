@@ -28,7 +28,7 @@ from hapcore.ip.accessory import (
 )
 from hapcore.setup_code import SetupCode
 
-__all__ = ["register"]
+__all__ = ["code_option", "introduce", "local_address", "port_option", "register", "state_option"]
 
 
 def qr_code(uri: str) -> str:
@@ -87,7 +87,8 @@ def sentence(record: dict[str, object]) -> str:
     return f"{words[str(kind)]} {record['controller']}"
 
 
-def _introduce(server: hap_trio.AccessoryServer, name: str, as_json: bool) -> None:
+def introduce(server: hap_trio.AccessoryServer, name: str, as_json: bool) -> None:
+    """How to find it, and how to pair it."""
     if as_json:
         emit(
             {
@@ -147,7 +148,7 @@ async def _serve(
             trio.open_nursery() as nursery,
         ):
             nursery.start_soon(_report, server, as_json)
-            _introduce(server, name or server.database.accessories[0].name, as_json)
+            introduce(server, name or server.database.accessories[0].name, as_json)
             async for _ in signals:
                 nursery.cancel_scope.cancel()
                 break
@@ -155,7 +156,7 @@ async def _serve(
         emit({"event": "stopped"})
 
 
-def _local(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+def local_address(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """Names are no help here: an address tells on which interface to listen."""
     if value is not None:
         try:
@@ -174,20 +175,29 @@ def _code(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
         raise click.BadParameter(str(error).partition(": ")[2] or str(error), ctx, parameter) from None
 
 
-@click.command()
-@click.argument("kind", default="lightbulb", metavar="[KIND | MODULE:ATTRIBUTE]")
-@click.option("--count", type=click.IntRange(1, 149), default=3, show_default=True, help="Lamps behind a bridge.")
-@click.option("--name", help="How it announces itself.")
-@click.option("--state", type=click.Path(dir_okay=False), help="The file that keeps identity and pairings.")
-@click.option("--address", callback=_local, help="Listen on this local address only.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; any free one when not given.")
-@click.option(
+state_option = click.option(
+    "--state", type=click.Path(dir_okay=False), help="The file that keeps identity and pairings."
+)
+port_option = click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="The port; any free one when not given."
+)
+code_option = click.option(
     "--setup-code",
     "code",
     callback=_code,
     metavar="XXX-XX-XXX",
     help="The setup code; drawn at the first start if not given.",
 )
+
+
+@click.command()
+@click.argument("kind", default="lightbulb", metavar="[KIND | MODULE:ATTRIBUTE]")
+@click.option("--count", type=click.IntRange(1, 149), default=3, show_default=True, help="Lamps behind a bridge.")
+@click.option("--name", help="How it announces itself.")
+@state_option
+@click.option("--address", callback=local_address, help="Listen on this local address only.")
+@port_option
+@code_option
 @click.option("--no-mdns", is_flag=True, help="Do not announce it; controllers need its address then.")
 @recorded
 @json_option
