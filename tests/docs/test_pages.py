@@ -33,7 +33,7 @@ from hapcore.ip import accessory, controller
 from hapcore.model import characteristic, metadata, service
 
 #: Pages whose Python blocks are run, by the tests named after them.
-RUN = {"README", "accessory", "controller", "embedding", "engine", "recorder", "testing"}
+RUN = {"README", "accessory", "controller", "embedding", "engine", "programs", "recorder", "testing"}
 NAMES = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
@@ -203,8 +203,9 @@ def test_python_blocks_are_listings_or_compile(page):
         assert compile(one.text, str(one), "exec", dont_inherit=True)
 
 
-def test_the_guide_to_embedding_shows_examples_only():
-    page = ROOT / "docs" / "embedding.md"
+@pytest.mark.parametrize("name", ["embedding", "programs"])
+def test_the_guide_to_embedding_shows_examples_only(name):
+    page = ROOT / "docs" / f"{name}.md"
     marked = [
         found[0].split("```python\n")[1].split("\n```")[0] + "\n"
         for found in generate_docs.MARKED.finditer(page.read_text(encoding="utf-8"))
