@@ -85,6 +85,14 @@ def printed(tmp_path_factory) -> dict[str, list[dict]]:
     assert watch.process.wait(timeout=30) == 0
     watch.process.communicate()
     found["hap watch"] = watch.seen
+    proxy = Running("proxy", "lamp", *file, *where, "--listen", "127.0.0.1", "--no-mdns", "--json")
+    between = proxy.next()
+    through = ("--address", f"127.0.0.1:{between['port']}", "-a", "proxy", *file)
+    run("hap pair", *through, "-p", between["setup_code"])
+    run("hap put", *through, "-c", on, "false")
+    code, rest = proxy.stop()
+    assert code == 0
+    found["hap proxy"] = [*proxy.seen, *map(json.loads, rest.splitlines())]
     run("hap pairings add", *lamp, "-i", OTHER, "-k", "11" * 32)
     run("hap pairings list", *lamp)
     run("hap pairings remove", *lamp, "-i", OTHER)
