@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -95,6 +95,12 @@ class FileStore:
             table = dict(self._current())
             if table.pop(key, None) is not None:
                 self._replace(table)
+
+    def replace(self, table: Mapping[str, bytes]) -> None:
+        """Store a whole table in place of the one there is: all of it or, after a crash or an error, none."""
+        with self._guard, self._locked():
+            self._current()  # a file that cannot be read is not replaced either
+            self._replace(dict(table))
 
     def close(self) -> None:
         """Let others have the file. Any later call takes it again."""

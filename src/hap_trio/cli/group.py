@@ -9,7 +9,20 @@ from typing import NoReturn, cast
 
 import click
 
-from hap_trio.cli import accessories, demo, discover, moving, pairing, pairings, proxy, replay, serve, values
+from hap_trio.cli import (
+    accessories,
+    decode,
+    demo,
+    discover,
+    moving,
+    pairing,
+    pairings,
+    proxy,
+    replay,
+    serve,
+    state,
+    values,
+)
 from hapcore.errors import HapError
 
 __all__ = ["hap"]
@@ -84,6 +97,7 @@ def hap() -> None:
 _COMMANDS: tuple[Callable[[click.Group], None], ...] = (
     demo.register,
     serve.register,
+    state.register,
     discover.register,
     accessories.register,
     values.register,
@@ -91,6 +105,7 @@ _COMMANDS: tuple[Callable[[click.Group], None], ...] = (
     pairings.register,
     moving.register,
     replay.register,
+    decode.register,
     proxy.register,
 )
 for _register in _COMMANDS:

@@ -31,14 +31,20 @@ from hapcore.pairing.records import Identity, PairedController, new_identity
 from hapcore.pairing.setup import CodeVerifier
 from hapcore.setup_code import SetupCode, new_setup_code, new_setup_id
 
-__all__ = ["Change", "Setup", "Stored"]
+__all__ = ["CONFIG_NUMBERS", "KEPT_AT_RESET", "Change", "Setup", "Stored"]
 
 T = TypeVar("T")
 Change: TypeAlias = Persist | Forget
 
 _PAIRING = "pairing/"
 #: c# runs from 1 to 65535 and then starts again at 1 (HAP 11.2).
-_MAX_CONFIG_NUMBER = 65535
+CONFIG_NUMBERS = 65535
+#: What stays in the table when a person resets it, by how much is forgotten.
+KEPT_AT_RESET: Mapping[str, frozenset[str]] = {
+    "pairings": frozenset({"identity", "setup", "database", "ids"}),
+    "identity": frozenset({"setup", "ids"}),
+    "everything": frozenset(),
+}
 
 
 @frozen
@@ -149,7 +155,7 @@ class Stored:
         """Take over a database: c# rises if, and only if, it is another one than before."""
         changes: list[Change] = []
         if fingerprint != self._fingerprint:
-            self.config_number = self.config_number % _MAX_CONFIG_NUMBER + 1
+            self.config_number = self.config_number % CONFIG_NUMBERS + 1
             self._fingerprint = fingerprint
             record = write({"config_number": self.config_number, "fingerprint": fingerprint})
             changes.append(Persist("database", record))
@@ -176,7 +182,7 @@ class Stored:
 def _decode_database(data: bytes) -> tuple[int, str]:
     found = json.loads(data)
     number = found["config_number"]
-    if type(number) is not int or not 1 <= number <= _MAX_CONFIG_NUMBER:
+    if type(number) is not int or not 1 <= number <= CONFIG_NUMBERS:
         raise ValueError("config_number")
     return number, str(found["fingerprint"])
 
