@@ -14,5 +14,6 @@ from hapcore.decode.conversation import Conversation
 from hapcore.decode.keys import KeyRing
 from hapcore.decode.model import Direction, Entry, Kind, Touched
 from hapcore.decode.text import render, to_json
+from hapcore.decode.traffic import Traffic
 
-__all__ = ["Conversation", "Direction", "Entry", "KeyRing", "Kind", "Touched", "render", "to_json"]
+__all__ = ["Conversation", "Direction", "Entry", "KeyRing", "Kind", "Touched", "Traffic", "render", "to_json"]

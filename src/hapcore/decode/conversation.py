@@ -87,9 +87,13 @@ class Conversation:
 
     # Inputs
 
-    def open(self, time: float) -> Iterator[Entry]:
+    def open(self, time: float, how: str = "connection opened") -> Iterator[Entry]:
         """The connection was opened."""
-        yield self._entry(time, Kind.OPENED, Direction.NEITHER, "connection opened")
+        yield self._entry(time, Kind.OPENED, Direction.NEITHER, how)
+
+    def skipped(self, direction: Direction, data: bytes, time: float) -> Entry:
+        """Bytes before the first that can be read."""
+        return self._entry(time, Kind.GAP, direction, f"{len(data)} encrypted bytes cannot be read", data=data)
 
     def resume(self, found: Found) -> None:
         """The connection was open, and encrypted, before anything was heard of it."""
