@@ -17,7 +17,17 @@ _PCAPNG: Final = b"\x0a\x0d\x0d\x0a"
 #: With times in micro- and nanoseconds, in either byte order.
 _PCAP: Final = (b"\xa1\xb2\xc3\xd4", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\x4d\x3c\xb2\xa1")
 #: What damaged files make the libraries raise.
-_DAMAGE: Final = (ValueError, KeyError, IndexError, AttributeError, TypeError, struct.error, EOFError, OverflowError)
+_DAMAGE: Final = (
+    ValueError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    TypeError,
+    struct.error,
+    EOFError,
+    OverflowError,
+    RuntimeError,
+)
 
 
 def is_capture(start: bytes) -> bool:
