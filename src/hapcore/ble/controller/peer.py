@@ -1,0 +1,627 @@
+"""The engine of a controller's relation to one accessory over Bluetooth LE, over all its links (HAP-BLE A.8.1).
+
+Commands are the same as over IP, and wait their turn. The engine connects when one of them, or a change, needs it,
+resumes or verifies the session, reads the database when it is another one, and drops the link when nothing is left to
+do. Reads that fail with a link are tried once more on the next; what may have been carried out is not.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+from hapcore.ble.advert import RegularAdvert, parse_manufacturer_data
+from hapcore.ble.controller import access, chores, handshakes
+from hapcore.ble.controller.events import AvailabilityChanged, DatabaseChanged, PairingForgotten
+from hapcore.ble.controller.exchange import Records
+from hapcore.ble.controller.fetching import fetch
+from hapcore.ble.controller.inputs import Advertisement, GattResult
+from hapcore.ble.controller.knowledge import Knowledge
+from hapcore.ble.controller.layout import AID
+from hapcore.ble.controller.line import Line, Owner
+from hapcore.ble.controller.listening import Listener, News
+from hapcore.ble.controller.session import Session
+from hapcore.ble.controller.states import ADVICE, TRANSITIONS, Kind, Level, Link, State, Transition
+from hapcore.ble.controller.steps import Answer, Ask, Procedure
+from hapcore.ble.gatt import GattService
+from hapcore.controller import commands
+from hapcore.controller.events import CharacteristicChanged, EventUnreadable, SessionClosed
+from hapcore.discovery import device_key
+from hapcore.engine import Command, CommandId, ConnectionId, Done, Effect, Engine, Failed, Forget, Persist
+from hapcore.entropy import Entropy
+from hapcore.errors import Disconnected, HapError, LocalProtocolError, PairingRefused, RemoteProtocolError
+from hapcore.ids import CharacteristicId, Value
+from hapcore.model.remote import AccessoryDescription
+from hapcore.model.uuid import IMMEDIATE
+from hapcore.pairing.items import TlvErrorCode
+from hapcore.pairing.keylog import SessionKeysMade
+from hapcore.pairing.records import Pairing
+
+__all__ = ["IDLE_TIMEOUT", "MAX_WAITING", "MISSED_AFTER", "Peer"]
+
+#: Seconds without anything to do after which the link is dropped: the accessory drops it after 30 (HAP-BLE A.3.6).
+IDLE_TIMEOUT: Final = 20.0
+#: Commands that may wait behind the one in flight, as over IP.
+MAX_WAITING: Final = 256
+#: Seconds after a broadcast in which changes of what does not broadcast are looked for: after a broadcast accessories
+#: signal nothing else (HAP-BLE A.1.5).
+MISSED_AFTER: Final = 60.0
+
+_DEVICE_ID: Final = 17
+_Build = Callable[[Session, Any], Procedure]
+
+_PROCEDURES: Final[Mapping[type[Command[Any]], tuple[Kind, Level, _Build]]] = MappingProxyType(
+    {
+        commands.StartPairSetup: (Kind.START_SETUP, Level.CLEAR, handshakes.start_setup),
+        commands.FinishPairSetup: (Kind.FINISH_SETUP, Level.CLEAR, handshakes.finish_setup),
+        commands.VerifyPairing: (Kind.VERIFY, Level.SECURED, chores.verified),
+        commands.Identify: (Kind.IDENTIFY, Level.DATABASE, access.identify),
+        commands.GetAccessories: (Kind.SESSION_REQUEST, Level.DATABASE, access.get_accessories),
+        commands.Read: (Kind.SESSION_REQUEST, Level.DATABASE, access.read),
+        commands.Write: (Kind.SESSION_REQUEST, Level.DATABASE, access.write),
+        commands.Subscribe: (Kind.SESSION_REQUEST, Level.DATABASE, access.subscribe),
+        commands.Unsubscribe: (Kind.SESSION_REQUEST, Level.NONE, access.subscribe),
+        commands.ListPairings: (Kind.SESSION_REQUEST, Level.SECURED, handshakes.list_pairings),
+        commands.AddPairing: (Kind.SESSION_REQUEST, Level.SECURED, handshakes.add_pairing),
+        commands.RemovePairing: (Kind.SESSION_REQUEST, Level.SECURED, handshakes.remove_pairing),
+    }
+)
+
+
+class _Job:
+    """One accepted command (`number`), or something the engine does of its own accord."""
+
+    __slots__ = ("build", "command", "kind", "level", "number", "procedure", "then", "touched", "transition", "tries")
+
+    def __init__(self, command: Command[Any] | None, build: Callable[[], Procedure], level: Level) -> None:
+        self.command = command
+        self.build = build
+        self.level = level
+        self.procedure: Procedure = build()
+        self.number: CommandId | None = None
+        self.kind: Kind | None = None
+        self.transition: Transition | None = None
+        #: What the engine does with the result of its own job.
+        self.then: Callable[[], None] | None = None
+        #: Whether something was sent that must not be sent twice.
+        self.touched = False
+        self.tries = 0
+
+
+class Peer(Engine, Owner):
+    """One accessory, to be paired or paired, from now until `Close` or until our own pairing is removed.
+
+    `pairing` is None before pair-setup, `device_id` needed then only; `cache` is the value of the last `Persist` under
+    `cache_key`, so that the database need not be read again. Subscriptions outlive links: what changes meanwhile is
+    heard of by state number or by broadcast. `idle_timeout` in seconds, below the accessory's 30; with `stay` a link
+    with subscriptions is kept as long as the accessory keeps it.
+    """
+
+    def __init__(
+        self,
+        *,
+        entropy: Entropy,
+        pairing: Pairing | None = None,
+        device_id: str = "",
+        cache: bytes | None = None,
+        name: str = "",
+        idle_timeout: float = IDLE_TIMEOUT,
+        stay: bool = False,
+    ) -> None:
+        super().__init__()
+        identity = device_key(pairing.accessory_id if pairing is not None else device_id)
+        if len(identity) != _DEVICE_ID:
+            raise LocalProtocolError("is not of the form XX:XX:XX:XX:XX:XX", argument="device_id")
+        if device_id and device_key(device_id) != identity:
+            raise LocalProtocolError(f"the pairing is with {identity}", argument="device_id")
+        self.name = name
+        self.rssi: int | None = None
+        self._session = Session(identity, pairing, Knowledge.decode(cache), entropy)
+        self._line = Line(self, identity, self._emit_effect, self._session.next_tid)
+        self._listener = Listener(self._session)
+        self._idle_timeout = idle_timeout
+        self._stay = stay
+        self._state = self._planned = State.UNPAIRED if pairing is None else State.PAIRED
+        self._job: _Job | None = None
+        self._waiting: deque[_Job] = deque()
+        self._saved = cache
+        self._reachable: bool | None = None
+        #: Characteristics that were indicated and not read since.
+        self._indicated: dict[int, None] = {}
+        #: The database must be read before it is used.
+        self._unread_database = self._session.database is None
+        #: What is subscribed to must be read and switched on; and whether a link is to be made for it.
+        self._refresh_due = False
+        self._refresh_now = False
+        #: Whether the broadcast key may be another one.
+        self._doubt = False
+        self._chore_turn = False
+        self._idle_at: float | None = None
+        self._look_at: float | None = None
+
+    # --- what is known --------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """How we stand with the accessory."""
+        return self._state
+
+    @property
+    def link(self) -> Link:
+        """How the link is."""
+        return self._line.link
+
+    @property
+    def device_id(self) -> str:
+        """The accessory's, in upper case."""
+        return self._session.device_id
+
+    @property
+    def pairing(self) -> Pairing | None:
+        """Ours with the accessory; a new one after pair-setup."""
+        return self._session.pairing
+
+    @property
+    def identifier(self) -> bytes:
+        """The 6 bytes by which encrypted advertisements name the accessory."""
+        return self._listener.identifier
+
+    @property
+    def cache_key(self) -> str:
+        """Under which the cache is stored."""
+        return f"ble/{self._session.device_id}"
+
+    @property
+    def accessories(self) -> tuple[AccessoryDescription, ...]:
+        """The database with the last known values; empty where it was never read."""
+        session = self._session
+        if session.database is None:
+            return ()
+        return (session.database.with_values(session.values, session.subscribed),)
+
+    # --- inputs ---------------------------------------------------------------------------------------------------
+
+    def submit(self, command: Command[Any], now: float) -> CommandId:
+        """Accept a command; exactly one `Done` or `Failed` with the returned id will follow.
+
+        Raises `LocalProtocolError` for what the state does not allow or the arguments make impossible, `ValueRefused`
+        for a value that does not fit, and nothing is changed then. On a closed peer every command is accepted and
+        fails at once as `Disconnected`, because the caller cannot have known.
+        """
+        self._advance(now)
+        if type(command) is commands.Close:
+            return self._close()
+        row = _PROCEDURES.get(type(command))
+        if row is None:
+            raise LocalProtocolError(f"{type(command).__name__} is not for this engine", argument="command")
+        if self._closed():
+            number = self._next_command()
+            self._emit(Failed(number, Disconnected("the connection is closed")))
+            return number
+        kind, level, build = row
+        transition = TRANSITIONS.get((self._planned, kind))
+        if transition is None:
+            raise LocalProtocolError(f"not possible in state {self._planned.value!r}: {ADVICE[kind]}")
+        if len(self._waiting) >= MAX_WAITING:
+            raise LocalProtocolError(f"{MAX_WAITING} commands are waiting already")
+        session = self._session
+        job = _Job(command, lambda: build(session, command), level)
+        if isinstance(command, commands.VerifyPairing):
+            session.pairing = command.pairing
+        job.number = number = self._next_command()
+        job.kind, job.transition = kind, transition
+        self._planned = transition.done
+        self._waiting.append(job)
+        self._work()
+        return number
+
+    def receive_advertisement(self, advertisement: Advertisement, now: float) -> None:
+        """Something was heard; what is not of this accessory is ignored."""
+        now = self._advance(now)
+        if self._closed():
+            return
+        advert = parse_manufacturer_data(advertisement.manufacturer_data)
+        if advert is None:
+            return
+        if isinstance(advert, RegularAdvert):
+            if advert.device_id != self._session.device_id:
+                return
+            news = self._listener.regular(advert, linked=self._line.up or self._line.link is Link.CLOSING)
+        else:
+            if advert.identifier != self._listener.identifier:
+                return
+            news, iid, value = self._listener.encrypted(advert)
+            if iid and iid in self._session.subscribed:
+                self._tell(iid, value)
+            if iid:
+                self._look_later()
+        if len(advertisement.name) > len(self.name):
+            self.name = advertisement.name
+        self.rssi = advertisement.rssi
+        self._take_news(news)
+        self._available(None)
+        self._line.heard(advertisement.address, now)
+        self._work()
+
+    def receive_gatt(self, result: GattResult, now: float) -> None:
+        """An operation has ended; one that is not awaited any more is ignored."""
+        self._line.result(result, self._advance(now))
+        self._work()
+
+    def receive_indication(self, handle: int, now: float) -> None:
+        """The accessory says that the characteristic with that handle has changed; it says no more than that."""
+        self._advance(now)
+        iid = self._session.numbers.get(handle)
+        if iid is not None and iid in self._session.subscribed and self._line.up:
+            self._indicated[iid] = None
+            self._work()
+
+    def link_lost(self, now: float) -> None:
+        """The link is gone, whoever ended it."""
+        self._advance(now)
+        self._line.lost()
+        self._down()
+        self._work()
+
+    def effect_failed(self, effect: Effect, reason: str, now: float, *, cause: Exception | None = None) -> None:
+        """The radio or the GATT client could not do it at all."""
+        super().effect_failed(effect, reason, now, cause=cause)
+        operation = getattr(effect, "operation", None)
+        if isinstance(operation, int):
+            self.receive_gatt(GattResult(operation, error=reason), now)
+        elif getattr(effect, "on", None) is True:
+            self._line.radio_failed(reason)
+            self._work()
+
+    def next_timeout(self) -> float | None:
+        """The deadline of what is under way, or the end of an idle link."""
+        times = [one for one in (self._line.deadline, self._idle_at, self._look_at) if one is not None]
+        return min(times) if times else None
+
+    def handle_timeout(self, now: float) -> None:
+        """Give up what is overdue, drop an idle link."""
+        now = self._advance(now)
+        self._line.timeout(now)
+        if self._idle_at is not None and now >= self._idle_at:
+            self._idle_at = None
+            self._leave()
+        if self._look_at is not None and now >= self._look_at:
+            self._look_at = None
+            self._refresh_due = self._refresh_now = True
+        self._down()
+        self._work()
+
+    # --- what to do next ------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while self._job is None and not self._closed():
+            job = self._choose()
+            if job is None:
+                break
+            self._start(job)
+        self._line.listening = bool(self._session.subscribed) and not self._closed()
+        self._line.scan()
+        resting = self._line.up and self._job is None and self._session.setup is None
+        if not resting:
+            self._idle_at = None
+        elif self._idle_at is None:
+            self._idle_at = self._now + self._idle_timeout
+
+    def _choose(self) -> _Job | None:
+        if self._waiting and self._level(self._waiting[0]) is Level.NONE:
+            return self._waiting.popleft()
+        if not self._line.up:
+            if self._waiting or (self._refresh_now and self._session.subscribed):
+                self._line.want(self._now)
+            return None
+        chore = self._chore()
+        first = None if not self._waiting else self._waiting[0]
+        job = chore if first is None or (chore is not None and self._chore_turn) else first
+        if job is None:
+            return None
+        level = self._level(job)
+        if level is not Level.CLEAR and self._line.link is Link.CLEAR:
+            return self._own(handshakes.verify, self._verified)
+        if level is Level.DATABASE and self._unread_database:
+            return self._own(fetch, self._fetched)
+        self._chore_turn = job is first
+        if job is first:
+            self._waiting.popleft()
+        elif self._indicated and job.command is None and job.then is None:
+            del self._indicated[next(iter(self._indicated))]
+        return job
+
+    def _chore(self) -> _Job | None:
+        """The next thing nobody asked for."""
+        if self._session.pairing is None:
+            return None
+        if self._indicated:
+            iid = next(iter(self._indicated))
+            return self._own(lambda session: chores.read_event(session, iid, self._tell), None)
+        if self._session.subscribed and (self._refresh_now or (self._refresh_due and self._line.link is Link.SECURED)):
+            doubt = self._doubt
+            return self._own(lambda session: chores.refresh(session, self._tell, doubt=doubt), self._refreshed)
+        return None
+
+    def _own(self, build: Callable[[Session], Procedure], then: Callable[[], None] | None) -> _Job:
+        session = self._session
+        job = _Job(None, lambda: build(session), Level.DATABASE)
+        job.then = then
+        return job
+
+    def _level(self, job: _Job) -> Level:
+        if job.kind is Kind.IDENTIFY and self._session.pairing is None:
+            return Level.CLEAR
+        if job.kind is Kind.FINISH_SETUP and self._session.setup is None:
+            return Level.NONE
+        return job.level
+
+    # --- jobs -----------------------------------------------------------------------------------------------------
+
+    def _start(self, job: _Job) -> None:
+        self._job = job
+        self._idle_at = None
+        if job.transition is not None:
+            self._state = job.transition.during
+        self._resume(job, None)
+
+    def _answered(self, answer: Answer) -> None:
+        if self._job is not None:
+            self._resume(self._job, answer)
+
+    def _resume(self, job: _Job, answer: Answer) -> None:
+        try:
+            step = job.procedure.send(answer)
+        except StopIteration as stop:
+            self._done(job, stop.value)
+        except HapError as error:
+            self._failed(job, error)
+        else:
+            if isinstance(step, Ask) and not step.repeatable:
+                job.touched = True
+            self._line.start(step, self._now)
+
+    def _done(self, job: _Job, result: object) -> None:
+        self._job = None
+        if job.number is None:
+            if job.then is not None:
+                job.then()
+            return
+        self._line.succeeded()
+        if job.transition is not None:
+            self._state = job.transition.done
+        self._save()
+        self._emit(Done(job.number, result))
+        if self._session.finished:
+            self._finish_life()
+
+    def _failed(self, job: _Job, error: HapError) -> None:
+        """A procedure ended badly, the link is as good as before."""
+        self._job = None
+        if job.number is not None:
+            self._refuse(job, error)
+            if job.kind in (Kind.START_SETUP, Kind.FINISH_SETUP):
+                self._session.setup = None
+                self._drop()
+        elif job.then in (self._verified, self._fetched):
+            # Nothing that waits can be done without it.
+            self._drop()
+            self._given_up(error)
+        elif isinstance(error, RemoteProtocolError) and job.then is None:
+            self._emit(EventUnreadable(error))
+        elif job.then is not None:
+            job.then()
+
+    def _refuse(self, job: _Job, error: HapError) -> None:
+        if job.number is None:
+            return
+        self._emit(Failed(job.number, error))
+        if job.transition is None:
+            return
+        self._state = job.transition.failed
+        if job.kind is Kind.VERIFY and self._state is State.UNPAIRED:
+            self._session.pairing = None
+        if self._state is not job.transition.done:
+            self._replan(error)
+
+    def _replan(self, error: HapError) -> None:
+        """A command failed that others counted on: those fail too, the rest keeps its turn."""
+        state = self._state
+        kept: deque[_Job] = deque()
+        for job in self._waiting:
+            transition = TRANSITIONS.get((state, job.kind)) if job.kind is not None else None
+            if transition is None:
+                job.procedure.close()
+                if job.number is not None:
+                    self._emit(Failed(job.number, error))
+            else:
+                job.transition = transition
+                state = transition.done
+                kept.append(job)
+        self._waiting = kept
+        self._planned = state
+
+    # --- what the engine does by itself ---------------------------------------------------------------------------
+
+    def _verified(self) -> None:
+        session = self._session
+        verified, session.verified = session.verified, None
+        if verified is None:
+            return
+        self._line.secure(Records(verified.keys))
+        session.shared = verified.shared_secret
+        self._refresh_due = True
+        if self.tells_keys:
+            own = session.own_id or b""
+            self._emit(SessionKeysMade(ConnectionId(0), verified.public, session.device_id, own, verified.keys))
+
+    def _fetched(self) -> None:
+        session = self._session
+        self._unread_database = False
+        session.knowledge.config_number = self._listener.config_number
+        session.knowledge.broadcasting.clear()
+        session.knowledge.key = None
+        session.values.clear()
+        self._refresh_due = True
+        self._save()
+        self._emit(DatabaseChanged(self.accessories))
+
+    def _refreshed(self) -> None:
+        self._refresh_due = self._refresh_now = self._doubt = False
+        self._line.succeeded()
+        self._save()
+
+    def _leave(self) -> None:
+        """Nothing to do: learn the state number, then go."""
+        if self._line.link is Link.SECURED and self._session.pairing is not None:
+            self._start(self._own(chores.leave, self._left))
+        else:
+            self._drop()
+
+    def _left(self) -> None:
+        self._save()
+        if not (self._stay and self._session.subscribed):
+            self._drop()
+
+    def _take_news(self, news: News) -> None:
+        if News.RECONFIGURED in news:
+            self._unread_database = True
+        if News.CHANGED in news and self._session.subscribed:
+            self._refresh_due = self._refresh_now = True
+            self._session.stale = True
+        if News.UNREADABLE in news:
+            self._doubt = True
+        if News.RESET in news:
+            self._emit(PairingForgotten())
+        if News.KEEP in news:
+            self._save()
+
+    def _look_later(self) -> None:
+        session = self._session
+        if self._look_at is None and set(session.subscribed) - session.knowledge.broadcasting:
+            self._look_at = self._now + MISSED_AFTER
+            session.stale = True
+
+    def _tell(self, iid: int, value: Value) -> None:
+        known = self._session.find(iid)
+        if value is not None or (known is not None and known.description.type in IMMEDIATE):
+            self._emit(CharacteristicChanged(CharacteristicId(AID, iid), value))
+
+    def _available(self, reason: HapError | None) -> None:
+        reachable = reason is None
+        if reachable is not self._reachable:
+            self._reachable = reachable
+            self._emit(AvailabilityChanged(reachable, reason))
+
+    def _save(self) -> None:
+        if self._session.pairing is None or self._closed():
+            return
+        data = self._session.knowledge.encode()
+        if data != self._saved:
+            self._saved = data
+            self._emit(Persist(self.cache_key, data))
+
+    # --- the link -------------------------------------------------------------------------------------------------
+
+    def _opened(self, table: Sequence[GattService]) -> None:
+        if not self._session.link_up(table):
+            self._unread_database = True
+        self._available(None)
+
+    def _link_failed(self, error: HapError) -> None:
+        self._down()
+        job, self._job = self._job, None
+        if job is None or job.number is None:
+            return
+        job.procedure.close()
+        if job.touched or job.tries or job.kind is Kind.FINISH_SETUP:
+            self._refuse(job, error)
+            return
+        job.tries = 1
+        try:
+            job.procedure = job.build()
+        except LocalProtocolError as problem:
+            self._refuse(job, problem)
+        else:
+            self._waiting.appendleft(job)
+
+    def _given_up(self, error: HapError) -> None:
+        """Everything that waits for the accessory fails."""
+        self._refresh_now = False
+        while self._waiting:
+            job = self._waiting.popleft()
+            job.procedure.close()
+            if self._is_gone(job, error) and job.number is not None:
+                self._emit(Done(job.number))
+                self._finish_life()
+                return
+            self._refuse(job, error)
+        if not isinstance(error, PairingRefused):
+            self._available(error)
+
+    def _is_gone(self, job: _Job, error: HapError) -> bool:
+        """Whether our pairing was removed by a command whose answer got lost: now nobody knows us any more."""
+        command = job.command
+        return (
+            isinstance(command, commands.RemovePairing)
+            and command.identifier == self._session.own_id
+            and job.tries > 0
+            and isinstance(error, PairingRefused)
+            and error.error == TlvErrorCode.AUTHENTICATION
+        )
+
+    def _drop(self) -> None:
+        self._line.drop(self._now)
+        self._down()
+
+    def _down(self) -> None:
+        """What belonged to a link that is not there any more."""
+        if self._line.up or not self._session.services:
+            return
+        if self._indicated:
+            self._indicated.clear()
+            self._session.stale = self._refresh_due = True
+            self._refresh_now = True
+        self._session.link_down()
+
+    # --- the end --------------------------------------------------------------------------------------------------
+
+    def _closed(self) -> bool:
+        return self._state is State.CLOSED
+
+    def _close(self) -> CommandId:
+        number = self._next_command()
+        if not self._closed():
+            self._end()
+        self._emit(Done(number))
+        return number
+
+    def _finish_life(self) -> None:
+        """We are not paired any more."""
+        self._emit(Forget(self.cache_key))
+        self._end()
+
+    def _end(self) -> None:
+        error = Disconnected("the connection was closed")
+        jobs = [] if self._job is None else [self._job]
+        jobs += self._waiting
+        self._job = None
+        self._waiting.clear()
+        self._state = self._planned = State.CLOSED
+        self._idle_at = self._look_at = None
+        self._line.listening = False
+        self._line.drop(self._now)
+        self._line.scan()
+        self._line.deadline = None
+        self._session.link_down()
+        self._session.resume = None
+        for job in jobs:
+            job.procedure.close()
+            if job.number is not None:
+                self._emit(Failed(job.number, error))
+        self._emit(SessionClosed(None))
+
+    def _emit_effect(self, effect: Effect) -> None:
+        self._emit(effect)
