@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from attrs import frozen
 
@@ -72,6 +72,11 @@ class ResumeCache:
     def forget(self, controller: bytes) -> None:
         """Drop all sessions of a controller: its pairing was removed."""
         for number in [number for number, entry in self._entries.items() if entry.controller == controller]:
+            del self._entries[number]
+
+    def retain(self, controllers: Container[bytes]) -> None:
+        """Drop the sessions of all but these controllers."""
+        for number in [number for number, entry in self._entries.items() if entry.controller not in controllers]:
             del self._entries[number]
 
     def clear(self) -> None:
