@@ -13,9 +13,10 @@ import trio
 from hap_sync.keylog import watch
 from hap_sync.store import MemoryStore, Store
 from hapcore import engine as hap
+from hapcore.home import Home
 from hapcore.ip.accessory import Server
 from hapcore.ip.controller import Connection
-from hapcore.ip.drive import Drive
+from hapcore.ip.drive import Drive, outcome
 
 from .wire import End, Take, Wire
 
@@ -41,7 +42,11 @@ class Pump(Drive[Wire]):
     """
 
     def __init__(
-        self, engine: Server | Connection, nursery: trio.Nursery, report: Callable[[hap.Output], None], store: Store
+        self,
+        engine: Server | Connection | Home,
+        nursery: trio.Nursery,
+        report: Callable[[hap.Output], None],
+        store: Store,
     ) -> None:
         super().__init__(engine, watch(engine, report), store)
         self.engine = engine
@@ -73,9 +78,9 @@ class Pump(Drive[Wire]):
         finally:
             del self._waiting[number]
             self._replies.pop(number, None)
-        if isinstance(reply, hap.Failed):
-            raise reply.error
-        return cast("R", reply.result)
+        if (error := outcome(reply)) is not None:
+            raise error
+        return cast("R", cast("hap.Done", reply).result)
 
     def adopt(self, stream: trio.abc.Stream, number: hap.ConnectionId, take: Take, end: End) -> Wire:
         """Connect `stream` with the engine's connection `number` and its inputs; `attend()` must follow."""
@@ -140,8 +145,7 @@ class Pump(Drive[Wire]):
         self._start_writing(wire)
         if wire.unsent > HIGH_WATER and wire.resumed is None:
             wire.resumed = trio.Event()
-            if not isinstance(self.engine, Connection):  # a controller sends one request at a time
-                self.engine.pause_sending(wire.number, trio.current_time())
+            self._choke(wire.number, True, trio.current_time())
 
     def _start_writing(self, wire: Wire) -> None:
         if wire.limit is None:
@@ -160,8 +164,7 @@ class Pump(Drive[Wire]):
                     if not wire.backlog and wire.resumed is not None and not wire.ended:
                         wire.resumed.set()
                         wire.resumed = None
-                        if not isinstance(self.engine, Connection):
-                            self.engine.resume_sending(wire.number, trio.current_time())
+                        self._choke(wire.number, False, trio.current_time())
                         self.drain()
                 if wire.ended:
                     await wire.stream.aclose()

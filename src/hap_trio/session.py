@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import trio
@@ -58,16 +58,6 @@ class Session(Speaking[Feed[CharacteristicChanged]], Requests, Awaiting):
             yield feed
         finally:
             self._leave(feed)
-
-    @contextmanager
-    def uncancelled(self) -> Generator[None, None, None]:
-        """A block in which neither the caller nor the connection can be cancelled from outside."""
-        with trio.CancelScope(shield=True):
-            self._nursery.cancel_scope.shield = True
-            try:
-                yield
-            finally:
-                self._nursery.cancel_scope.shield = False
 
     async def run(self) -> None:
         """Carry the connection until it ends. `open_connection()` does this."""

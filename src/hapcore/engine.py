@@ -161,9 +161,12 @@ class Engine:
         """When `handle_timeout` is due, in the caller's monotonic seconds; None when nothing is waiting."""
         return None
 
-    def effect_failed(self, effect: Effect, reason: str, now: float) -> None:
-        """The adapter could not carry out `effect`, the output that `poll()` returned last. `reason` is for people."""
-        del reason  # engines that report failures say it; most only need to know that it failed
+    def effect_failed(self, effect: Effect, reason: str, now: float, *, cause: Exception | None = None) -> None:
+        """The adapter could not carry out `effect`, the output that `poll()` returned last. `reason` is for people.
+
+        `cause` is the adapter's exception, for who waits for the command that needed the effect.
+        """
+        del reason, cause  # engines that report failures say it; most only need to know that it failed
         self._advance(now)
         if self._unconfirmed is not None and self._unconfirmed[0] is effect:
             refused, self._unconfirmed = self._unconfirmed, None

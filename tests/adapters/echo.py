@@ -88,7 +88,7 @@ class Echo(Engine):
     def next_timeout(self) -> float | None:
         return self.due
 
-    def effect_failed(self, effect: Effect, reason: str, now: float) -> None:
+    def effect_failed(self, effect: Effect, reason: str, now: float, *, cause: Exception | None = None) -> None:
         self.log.append(f"failed {reason}")
 
 

@@ -277,17 +277,10 @@ async def test_a_restarted_accessory_is_found_again(tmp_path: Path) -> None:
 
 async def test_fails_over_to_the_address_that_works(house: House) -> None:
     client = await house.pair()
-    port = house.server.port
-
-    async def nobody() -> list[tuple[str, int]]:
-        return [("127.0.0.1", 1)]
-
-    async def everybody() -> list[tuple[str, int]]:
-        return [("127.0.0.1", 1), ("127.0.0.1", port)]
-
-    client._finders = (nobody, everybody)
+    record = house.home.record("lamp")
+    await house.home.save(evolve(record, addresses=("::1", "127.0.0.1")))
     assert (await client.read([house.light.on.id]))[house.light.on.id].value is False
-    client._finders = (nobody,)
+    await house.home.save(evolve(record, port=1))
     await client.aclose()
     with pytest.raises(Disconnected, match="port 1: Connection refused"):
         await client.read([house.light.on.id])
@@ -301,17 +294,13 @@ async def test_another_device_at_the_address_is_not_taken_for_ours(house: House)
             await elsewhere.read([(1, 2)])
     assert await client.pairings()
     # Of several failures the telling one is raised, with a note of the others.
-
-    async def both() -> list[tuple[str, int]]:
-        return [("127.0.0.1", 1), ("127.0.0.1", elsewhere_port)]
-
     async with open_lamp() as (_, other):
-        elsewhere_port = other.port
         await client.aclose()
-        client._finders = (both,)
+        record = house.home.record("lamp")
+        await house.home.save(evolve(record, addresses=("::1", "127.0.0.1"), port=other.port))
         with pytest.raises(AccessoryChanged) as failure:
             await client.read([(1, 2)])
-        assert "port 1: Connection refused" in failure.value.__notes__[0]
+        assert "cannot connect to ::1" in failure.value.__notes__[0]
 
 
 async def test_unpairing_an_accessory_that_is_gone_needs_force() -> None:
@@ -456,10 +445,10 @@ async def test_a_cancelled_write_leaves_the_connection_usable(house: House) -> N
         nursery.start_soon(client.write, {on: True})
         await asked.wait()
         nursery.cancel_scope.cancel()
-    session = client._session
+    wires = list(house.server._pump._wires)
     go.set()
     assert (await client.read([brightness]))[brightness].value == 40
-    assert client._session is session  # the very same connection
+    assert list(house.server._pump._wires) == wires  # the very same connection
     assert house.light.on.value is True  # and the accessory finished the write
 
 

@@ -7,7 +7,7 @@ from tests.laws.source import ADAPTERS, SRC, code_lines, files
 
 #: The law says about 600, and no adapter keeps it yet: what they have too much is the life of connections and pairings,
 #: for the core to take over. Until then each is held to what it has today; these numbers may only fall.
-DEBT = {"hap_trio": 1124, "hap_asyncio": 985, "hap_sync": 1152}
+DEBT = {"hap_trio": 1002, "hap_asyncio": 985, "hap_sync": 1141}
 FILE_LIMIT = 200
 #: Written once for all adapters, and kept where it is at home.
 SHARED = {

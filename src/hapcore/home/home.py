@@ -35,6 +35,8 @@ __all__ = ["MAX_UNDER_WAY", "Home"]
 
 #: Commands that are waiting for something at a time. Enough to touch every accessory of a large house at once.
 MAX_UNDER_WAY: Final = 2000
+#: What may also be said after the end: nothing comes of it.
+_HARMLESS: Final = frozenset([commands.Stop, commands.CancelPairing, commands.Disconnect, commands.Close])
 _REFUSED: Final = EffectFailed("the adapter could not carry it out")
 
 
@@ -110,7 +112,7 @@ class Home(Engine):
         """
         self._timers.now = self._advance(now)
         kind = type(command)
-        if self._closed:
+        if self._closed and kind not in _HARMLESS:
             raise LocalProtocolError("this controller is closed")
         if isinstance(command, commands.Ask):
             one = self._residents.get(command.alias, command.address)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from hapcore.engine import (
     CloseConnection,
@@ -18,10 +18,28 @@ from hapcore.engine import (
     Persist,
     SendBytes,
 )
+from hapcore.errors import EffectFailed
 
-__all__ = ["Drive", "Table"]
+__all__ = ["Drive", "Table", "outcome"]
 
 W = TypeVar("W")
+
+
+def outcome(reply: Done | Failed) -> Exception | None:
+    """What to raise for a reply. The exception of the adapter's own store or network says more than our word for it."""
+    if isinstance(reply, Done):
+        return None
+    error = reply.error
+    return error.cause if isinstance(error, EffectFailed) and error.cause is not None else error
+
+
+@runtime_checkable
+class _Paced(Protocol):
+    """An engine that sends more than anybody asked for at the moment; a controller sends one request at a time."""
+
+    def pause_sending(self, connection: ConnectionId, now: float) -> None: ...
+
+    def resume_sending(self, connection: ConnectionId, now: float) -> None: ...
 
 
 class Table(Protocol):
@@ -82,11 +100,27 @@ class Drive(ABC, Generic[W]):
         else:
             self._table.forget(effect.key)
 
-    def _kept(self, effect: Effect, error: BaseException | None, now: float) -> None:
+    def _kept(self, effect: Persist | Forget, error: BaseException | None, now: float) -> None:
         """What `_keep_later()` put off is done, or failed; go on draining."""
-        if error is not None:  # a store may fail in its own way; the engine knows what follows
-            self._polled.effect_failed(effect, f"{type(error).__name__}: {error}", now)
+        if error is not None:
+            self._unkept(effect, error, now)
         self._draining = False
+        self.drain()
+
+    def _unkept(self, effect: Persist | Forget, error: BaseException, now: float) -> None:
+        """A store may fail in its own way; the engine knows what follows."""
+        cause = error if isinstance(error, Exception) else None
+        self._polled.effect_failed(effect, f"{type(error).__name__}: {error}", now, cause=cause)
+
+    def _choke(self, number: ConnectionId, choked: bool, now: float) -> None:
+        """So much waits to be written to a connection that no more is wanted, or it has all gone out."""
+        engine = self._polled
+        if isinstance(engine, _Paced):
+            (engine.pause_sending if choked else engine.resume_sending)(number, now)
+
+    def fail(self, effect: Effect, error: Exception, now: float) -> None:
+        """Something other than storing could not be done."""
+        self._polled.effect_failed(effect, str(error), now, cause=error)
         self.drain()
 
     @abstractmethod

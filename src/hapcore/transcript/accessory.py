@@ -130,9 +130,9 @@ class RecordedServer(Server):
         with self._notes.call({"t": now, "in": "timeout"}):
             super().handle_timeout(now)
 
-    def effect_failed(self, effect: Effect, reason: str, now: float) -> None:
+    def effect_failed(self, effect: Effect, reason: str, now: float, *, cause: Exception | None = None) -> None:
         with self._notes.call({"t": now, "in": "failed", "reason": reason}):
-            super().effect_failed(effect, reason, now)
+            super().effect_failed(effect, reason, now, cause=cause)
 
     def submit(self, command: Command[object], now: float) -> CommandId:
         if isinstance(command, ReplaceDatabase):  # numbered here, so that the same stands in the transcript

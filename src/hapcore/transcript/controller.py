@@ -100,9 +100,9 @@ class RecordedConnection(Connection):
         with self._notes.call({"t": now, "in": "timeout"}):
             super().handle_timeout(now)
 
-    def effect_failed(self, effect: Effect, reason: str, now: float) -> None:
+    def effect_failed(self, effect: Effect, reason: str, now: float, *, cause: Exception | None = None) -> None:
         with self._notes.call({"t": now, "in": "failed", "reason": reason}):
-            super().effect_failed(effect, reason, now)
+            super().effect_failed(effect, reason, now, cause=cause)
 
     def poll(self) -> Output | None:
         notes = self._notes

@@ -1,0 +1,109 @@
+"""A controller as the application sees it: the same for all adapters but for how they wait."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Generic, TypeVar, cast
+
+from hapcore.controller.methods import Requests
+from hapcore.engine import Command, Output
+from hapcore.errors import EffectFailed
+from hapcore.feed import Backlog
+from hapcore.home.commands import Ask
+from hapcore.home.effects import Browse, Connect, StopBrowsing
+from hapcore.home.events import Ended, News
+from hapcore.home.home import Home
+from hapcore.home.methods import HomeRequests
+from hapcore.home.target import split_address
+from hapcore.state import PairedAccessory
+
+__all__ = ["Keeping", "Known"]
+
+R = TypeVar("R")
+
+
+class Known(Requests):
+    """What a client knows of its accessory. Raises `LocalProtocolError` for an unknown alias and what is no address."""
+
+    def __init__(self, engine: Home, alias: str, address: str | None = None) -> None:
+        if address is not None:
+            split_address(address)
+        self.alias = alias
+        self.pairing = engine.record(alias).pairing
+        self._address = address
+        self._home = engine
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a verified session at the moment."""
+        return self._home.connected_to(self.alias, self._address)
+
+    def _asking(self, command: Command[R]) -> Ask[R]:
+        return Ask(self.alias, command, self._address)
+
+
+C = TypeVar("C", bound=Known)
+
+
+class Keeping(ABC, HomeRequests, Generic[C]):
+    """What an adapter's controller offers, and what it does with each output. The adapter adds the underscored calls.
+
+    Readers are `Backlog`s: what the adapter gives as `to` in `Follow` and `Discover`.
+    """
+
+    def __init__(self, engine: Home) -> None:
+        self._engine = engine
+        self._clients: dict[str, C] = {}
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The names of the paired accessories."""
+        return self._engine.aliases
+
+    def record(self, alias: str) -> PairedAccessory:
+        """What is stored about a paired accessory. Raises `LocalProtocolError` for an unknown alias."""
+        return self._engine.record(alias)
+
+    def connect(self, alias: str, address: str | None = None) -> C:
+        """The paired accessory called `alias`. It connects when it is used, and again after a connection was lost.
+
+        `address` "HOST:PORT" says where it is, for a network without mDNS. Raises `LocalProtocolError`.
+        """
+        pairing = self.record(alias).pairing
+        if address is not None:
+            return self._client(alias, address)
+        client = self._clients.get(alias)
+        if client is None or client.pairing != pairing:
+            client = self._clients[alias] = self._client(alias, None)
+        return client
+
+    def _report(self, output: Output) -> None:
+        """What the engine says, but for bytes and replies."""
+        if isinstance(output, News):
+            cast("Backlog[object]", output.to).put(output.item)
+        elif isinstance(output, Ended):
+            reason = output.reason
+            told = reason.cause if isinstance(reason, EffectFailed) and reason.cause is not None else reason
+            cast("Backlog[object]", output.to).close(told)
+        elif isinstance(output, Connect):
+            self._connect(output)
+        elif isinstance(output, Browse):
+            self._browse(output)
+        elif isinstance(output, StopBrowsing):
+            self._stop_browsing()
+
+    @abstractmethod
+    def _client(self, alias: str, address: str | None) -> C:
+        """What the application uses an accessory by."""
+
+    @abstractmethod
+    def _connect(self, effect: Connect) -> None:
+        """Open a stream, then call `connected()`; or `effect_failed()`."""
+
+    @abstractmethod
+    def _browse(self, effect: Browse) -> None:
+        """Hand on what is seen to `receive_discovery()`."""
+
+    @abstractmethod
+    def _stop_browsing(self) -> None:
+        """Nobody looks any more."""
