@@ -20,7 +20,7 @@ from hapcore.controller.events import CharacteristicChanged
 from hapcore.controller.results import ReadResult, Status, WriteResult
 from hapcore.decode.model import Entry
 from hapcore.engine import Command
-from hapcore.errors import Disconnected, HapError, LocalProtocolError, Refused, ValueRefused
+from hapcore.errors import Disconnected, HapError, LocalProtocolError, PairingRefused, Refused, ValueRefused
 from hapcore.ids import Caller, CharacteristicId, HapStatus, Transport, Value
 from hapcore.model.characteristic import HapStatusError
 from hapcore.model.database import Database
@@ -117,7 +117,7 @@ class Proxy:
     def lose(self, error: HapError) -> None:
         """An attempt to reach the accessory, or to hear of its changes, has failed."""
         self._attempts += 1
-        self._doubtful = isinstance(error, Refused)
+        self._doubtful = isinstance(error, Refused) and not isinstance(error, PairingRefused)
         if not self._doubtful:
             self._away(error)
 
@@ -127,12 +127,8 @@ class Proxy:
         """The accessory may be there (again): read its database, announce what is new in it."""
         found = cast("tuple[AccessoryDescription, ...]", (yield Ask(GetAccessories())))
         yield from self._learn(found, arriving=True)
-        if self._doubtful and (wanted := self.evented):
-            answers = cast("Mapping[CharacteristicId, Status]", (yield Ask(Subscribe(wanted))))
-            for number, status in answers.items():
-                if status:
-                    self._refused.add(number)
-                    self.account.note(f"no events of {self.account.name(number)} ({number}): status {int(status)}")
+        if self._doubtful:
+            yield from self._sound()
         if not self.reachable:
             self.account.note("the accessory is back")
         self.reachable, self._attempts, self._trouble = True, 0, ""
@@ -268,6 +264,20 @@ class Proxy:
                         changed[one.id] = shown
             if changed:
                 yield from self._publish(changed)
+
+    def _sound(self) -> Errand[None]:
+        """Subscribe to what can be subscribed to, and find out what cannot."""
+        wanted = self.evented
+        try:
+            answers = cast("Mapping[CharacteristicId, Status]", (yield Ask(Subscribe(wanted)))) if wanted else {}
+        except Refused as error:
+            self._refused.update(wanted)
+            self.account.note(f"no events at all: {error}")
+            return
+        for number, status in answers.items():
+            if status:
+                self._refused.add(number)
+                self.account.note(f"no events of {self.account.name(number)} ({number}): status {int(status)}")
 
     def _publish(self, values: dict[CharacteristicId, Value]) -> Errand[None]:
         try:
