@@ -11,9 +11,9 @@ import inspect
 import queue
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any, Self
 
@@ -22,7 +22,7 @@ import trio
 import hap_asyncio.testing
 import hap_sync.testing
 import hap_trio.testing
-from hapcore.testing import Weather
+from hapcore.testing import Damage, Weather
 
 #: Real seconds after which something hangs, and virtual ones.
 LIMIT = 30.0
@@ -58,11 +58,35 @@ class Program:
         assert not self._thread.is_alive()
 
 
+class Faulty:
+    """A transport, or its reader or writer, one of whose methods raises what no transport should, from a call on."""
+
+    def __init__(self, real: Any, method: str, after: int) -> None:
+        self._real = real
+        self._method = method
+        self._left = after
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._method:
+            self._left -= 1
+            if self._left < 0:
+                raise ArithmeticError("what no transport raises")
+        return getattr(self._real, name)
+
+
 class TrioWorld:
     """Both sides on trio, under its mock clock."""
 
     kind = "trio"
     adapter = hap_trio
+
+    @staticmethod
+    def damaged(end: Any, damage: Damage) -> Any:
+        return hap_trio.testing.DamagedStream(end, damage)
+
+    @staticmethod
+    def raising(end: Any, reading: bool, after: int) -> Any:
+        return Faulty(end, "receive_some" if reading else "send_all", after)
 
     def __init__(self, weather: Weather) -> None:
         self.network = hap_trio.testing.Network(weather)
@@ -152,6 +176,15 @@ class AsyncioWorld:
     kind = "asyncio"
     adapter = hap_asyncio
 
+    @staticmethod
+    def damaged(end: Any, damage: Damage) -> Any:
+        return hap_asyncio.testing.damaged(*end, damage)
+
+    @staticmethod
+    def raising(end: Any, reading: bool, after: int) -> Any:
+        reader, writer = end
+        return (Faulty(reader, "read", after), writer) if reading else (reader, Faulty(writer, "write", after))
+
     def __init__(self, weather: Weather) -> None:
         self.network = hap_asyncio.testing.Network(weather)
         self._stack = ExitStack()
@@ -239,6 +272,14 @@ class SyncWorld:
 
     kind = "sync"
     adapter = hap_sync
+
+    @staticmethod
+    def damaged(end: Any, damage: Damage) -> Any:
+        return hap_sync.testing.DamagedTransport(end, damage)
+
+    @staticmethod
+    def raising(end: Any, reading: bool, after: int) -> Any:
+        return Faulty(end, "recv" if reading else "sendall", after)
 
     def __init__(self, weather: Weather) -> None:
         self._stack = ExitStack()
@@ -346,6 +387,25 @@ class Stranger:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextmanager
+def spoiled(world: World, where: int, spoil: Callable[[Any], Any]) -> Iterator[None]:
+    """Within the block, one end of each new connection is spoiled: 0 that of the controller, 1 the accessory's."""
+    network: Any = world.network
+    name = "transports" if world.kind == "sync" else "streams"
+    make = getattr(network, name)
+
+    def made() -> tuple[Any, Any]:
+        ends = list(make())
+        ends[where] = spoil(ends[where])
+        return ends[0], ends[1]
+
+    setattr(network, name, made)
+    try:
+        yield
+    finally:
+        delattr(network, name)
 
 
 World = TrioWorld | AsyncioWorld | SyncWorld

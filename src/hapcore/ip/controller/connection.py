@@ -281,6 +281,7 @@ class Connection(Engine):
     def _failed(self, job: _Job, error: HapError) -> None:
         self._job = None
         self._state = job.transition.failed
+        self._session.confess(error)
         self._emit(Failed(job.command, error))
         refused = isinstance(error, Refused) and error.status in NOT_AUTHORISED and self._state is State.SECURED
         if refused or isinstance(error, AccessoryChanged):
@@ -328,6 +329,7 @@ class Connection(Engine):
     def _end(self, reason: HapError | None) -> None:
         """Everything unanswered fails, the connection is over."""
         error = Disconnected("the connection was closed") if reason is None else reason
+        self._session.confess(error)
         jobs = [] if self._job is None else [self._job]
         jobs += self._waiting
         self._job = None

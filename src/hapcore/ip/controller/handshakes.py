@@ -18,7 +18,7 @@ from hapcore.controller.commands import (
     StartPairSetup,
     VerifyPairing,
 )
-from hapcore.errors import Disconnected
+from hapcore.errors import Disconnected, PairingRefused
 from hapcore.ip.controller.reading import pairing_body
 from hapcore.ip.controller.requests import Outgoing, pairing_message
 from hapcore.ip.controller.session import Session
@@ -72,8 +72,15 @@ def finish_setup(session: Session, command: FinishPairSetup) -> Procedure:
             raise Disconnected("pair-setup was not started on this connection")
         answer = yield pairing_message(session.host, _SETUP, machine.m3(command.setup_code.text), slow=True)
         m5 = machine.m5(pairing_body("pair-setup", answer, 4))
+        session.in_doubt = True
         answer = yield pairing_message(session.host, _SETUP, m5, slow=True)
-        return machine.finish(pairing_body("pair-setup", answer, 6))
+        try:
+            pairing = machine.finish(pairing_body("pair-setup", answer, 6))
+        except PairingRefused:
+            session.in_doubt = False  # it says itself that it is not paired
+            raise
+        session.in_doubt = False
+        return pairing
 
     return run()
 

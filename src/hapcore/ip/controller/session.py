@@ -7,7 +7,7 @@ from typing import Final
 
 from hapcore.engine import ConnectionId
 from hapcore.entropy import Entropy
-from hapcore.errors import LocalProtocolError
+from hapcore.errors import HapError, LocalProtocolError
 from hapcore.ids import CharacteristicId
 from hapcore.ip.controller.requests import host_header
 from hapcore.model.information import IDENTIFY
@@ -21,6 +21,10 @@ __all__ = ["CONNECTION", "Session"]
 
 #: A controller engine has one connection.
 CONNECTION: Final = ConnectionId(0)
+#: A note to whatever ends a pair-setup between M5 and M6.
+IN_DOUBT: Final = (
+    "the accessory may have stored a pairing whose key is lost now: if it says that it is paired, reset it"
+)
 
 
 class Session:
@@ -33,6 +37,7 @@ class Session:
         "entropy",
         "finished",
         "host",
+        "in_doubt",
         "keys",
         "make_setup",
         "make_verify",
@@ -60,7 +65,15 @@ class Session:
         self.accessory_id = ""
         #: True when the accessory is about to close because we removed ourselves.
         self.finished = False
+        #: True from M5 to M6: the accessory may have stored a pairing that we know nothing of yet.
+        self.in_doubt = False
         self.learn(tuple(database))
+
+    def confess(self, error: HapError) -> None:
+        """Have an error that ends a command say what is to be done, where that is not obvious."""
+        if self.in_doubt:
+            self.in_doubt = False
+            error.add_note(IN_DOUBT)
 
     def learn(self, accessories: tuple[AccessoryDescription, ...]) -> None:
         """Keep a database; values are converted by it from now on."""
