@@ -69,6 +69,17 @@ def test_blocks_neither_lose_nor_repeat(count):
     assert tables["block"] == page.BLOCK
 
 
+def test_remarks_are_asked_for_when_they_are_known():
+    said = []
+
+    def source():
+        yield from evening()
+        said.append("the capture was cut off</script>")
+
+    _, _, tables = read("".join(report(source(), "", PLAIN, iter(said))))
+    assert tables["remarks"] == said
+
+
 def test_it_streams():
     """Pieces come out while entries still come in, so that no conversation has to be kept whole."""
     taken = 0
@@ -142,6 +153,15 @@ def test_what_is_marked():
         ("42 bytes missing here", ["gap"]),
         ("pair-verify M2", ["refused"]),
     ]
+
+
+def test_pairing_that_is_refused_by_http():
+    talk = Talk()
+    asked = talk.ask("pair-verify M1", Kind.PAIRING)
+    talk.answer(asked, "pair-verify M2: 470 Connection Authorization Required", kind=Kind.PAIRING)
+    rows, _, _ = drawn(talk.entries)
+    assert rows[1]["marks"] == ["refused"]
+    assert rows[1]["fold"] == 0
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ import time
 from importlib.resources import files
 
 import pytest
+from attrs import evolve
 from tests.decode.browser import browser, screen, wait_until
-from tests.decode.made_up import HOSTILE, LAMP, Talk, attack, evening, touched
+from tests.decode.made_up import HOSTILE, LAMP, PLUG, Talk, attack, evening, touched
 
 from hap_trio.cli.page import look
 from hapcore.decode import Direction, Kind, Touched
+from hapcore.decode import report as page
 from hapcore.decode.report import Look, report
 
 from selenium.webdriver.common.by import By  # isort: skip - after the check that it is installed
@@ -35,11 +37,11 @@ def chrome(tmp_path_factory):
 
 @pytest.fixture
 def open_page(chrome, tmp_path):
-    def opened(entries, title="lamp.pcapng", *, style=None, width=1280, height=800, dark=False, fragment=""):
+    def opened(entries, title="lamp.pcapng", *, remarks=(), width=1280, height=800, dark=False, fragment=""):
         screen(chrome, width, height, dark=dark)
         path = tmp_path / f"report{len(list(tmp_path.iterdir()))}.html"
         with path.open("w", encoding="utf-8") as out:
-            out.writelines(report(entries, title, style or look()))
+            out.writelines(report(entries, title, look(), remarks))
         chrome.get(path.as_uri() + fragment)
         wait_until(chrome, "return document.body.dataset.ready")
         return chrome
@@ -92,7 +94,7 @@ def test_the_conversation_is_drawn(open_page):
         "EVENT",
         "14.0 s pause",
         "GET /characteristics?id=1.9,1.10",
-        "1.24 s pause",
+        "1.24 s until the answer",
         "207 Multi-Status",
         "42 bytes missing here",
         "connection opened",
@@ -445,6 +447,15 @@ def test_a_clock_that_goes_back_is_told(open_page):
     assert rows(chrome) == ["GET /", "the clock went back by 5.00 s", "GET /", "no time"]
 
 
+def test_what_is_wrong_with_the_whole_is_said_at_the_top(open_page, monkeypatch):
+    monkeypatch.setattr(page, "MAX_ENTRIES", 20)
+    chrome = open_page(evening(), remarks=["the capture was cut off <b>"])
+    assert [one.text for one in chrome.find_elements(By.CSS_SELECTOR, "#about .remark")] == [
+        "the capture was cut off <b>",
+        "the report would be too large: 8 later entries are not in it",
+    ]
+
+
 def test_an_empty_conversation(open_page):
     chrome = open_page([])
     assert "no messages" in find(chrome, "#empty").text
@@ -514,6 +525,37 @@ def test_texts_for_people(chrome, call, text):
     source = files("hap_trio.cli.page").joinpath("text.js").read_text(encoding="utf-8")
     chrome.get("about:blank")
     assert chrome.execute_script(f"{source}\nreturn {call}") == text
+
+
+def test_no_answer_is_said_only_where_none_can_have_been_missed(open_page):
+    talk = Talk()
+    talk.ask("GET /accessories?one", connection="a > b")
+    talk.add(Kind.GAP, "9 bytes missing here", connection="a > b", after=1.0)
+    talk.ask("GET /accessories?two", connection="c > d")
+    talk.add(Kind.GAP, "9 bytes missing here", connection="c > d", after=20.0)
+    talk.add(Kind.GAP, "9 bytes missing here", connection="e > f")
+    talk.ask("GET /accessories?three", connection="e > f")
+    chrome = open_page(talk.entries)
+    marked = {title: "no answer" in row(chrome, title).text for title in rows(chrome) if title.startswith("GET")}
+    assert marked == {"GET /accessories?one": False, "GET /accessories?two": True, "GET /accessories?three": True}
+    row(chrome, "GET /accessories?one").click()
+    assert "unknown: bytes are missing soon after" in panel(chrome)
+
+
+def test_an_accessory_is_the_same_before_its_id_is_known(open_page):
+    talk = Talk()
+    for connection in (LAMP, LAMP.replace("51622", "51623")):
+        talk.ask("GET /accessories", connection=connection)
+    for number in (0, 1):
+        talk.entries[number] = evolve(talk.entries[number], accessory="192.168.1.9:5001")
+    talk.ask("GET /characteristics")
+    talk.ask("GET /", connection=PLUG)
+    talk.entries[3] = evolve(talk.entries[3], accessory="192.168.1.12:5001")  # of which no id becomes known
+    chrome = open_page(talk.entries)
+    offered = [one.text for one in Select(find(chrome, "#accessory")).options]
+    assert offered == ["all", "3C:33:1B:21:B3:00", "192.168.1.12:5001"]
+    choose(chrome, "accessory", "3C:33:1B:21:B3:00")
+    assert find(chrome, "#count").text == "3 of 4 entries"
 
 
 def test_characteristics_get_their_name_when_it_becomes_known(open_page):

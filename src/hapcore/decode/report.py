@@ -40,6 +40,7 @@ BLOCK = 256
 
 _HANDSHAKE = re.compile(r"(pair-(?:setup|verify|resume)) M(\d{1,2})\b")
 _REFUSED = re.compile(r"[45]\d\d\b")
+_REFUSED_PAIRING = re.compile(r"[\w -]{1,40}: [45]\d\d\b")
 _DIRECTIONS = {Direction.TO_ACCESSORY: "a", Direction.TO_CONTROLLER: "c", Direction.NEITHER: ""}
 #: What would end the element early, or mean something to a reader of HTML or of old JavaScript.
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
@@ -98,11 +99,14 @@ class _Handshakes:
         return {"fold": first, "handshake": name, "step": step}
 
 
-def report(entries: Iterable[Entry], title: str, look: Look) -> Iterator[str]:
+def report(entries: Iterable[Entry], title: str, look: Look, remarks: Iterable[str] = ()) -> Iterator[str]:
     """The page, piece by piece; no more than one block of entries is kept. Only ASCII comes from the entries.
 
-    The page shows the conversation with all values and bytes that the entries carry: who sends it to somebody shows
-    him what was said. Beyond `MAX_ENTRIES` or `MAX_PAGE` it says how many entries are not in it.
+    `remarks` are said at the top, one line each, as "the capture was cut off"; they are asked for after the last entry,
+    when they are known. Beyond `MAX_ENTRIES` or `MAX_PAGE` the page says how many entries are not in it.
+
+    It shows the conversation with all values and bytes that the entries carry: who sends it to somebody shows him what
+    was said.
     """
     style, script = f"\n{look.style}\n", f"\n{look.script}\n"
     yield _HEAD.format(policy=_policy(style, script), style=style)
@@ -132,6 +136,7 @@ def report(entries: Iterable[Entry], title: str, look: Look) -> Iterator[str]:
         "connections": list(connections.known),
         "accessories": list(accessories.known),
         "leftOut": left_out,
+        "remarks": [_cut(remark, SHORT_TITLE) for remark in remarks],
         "block": BLOCK,
         "statuses": {int(status): status.text for status in HapStatus},
     }
@@ -189,6 +194,7 @@ def _marks(entry: Entry) -> list[str]:
     if entry.kind is Kind.RESPONSE:
         refused = refused or _REFUSED.match(entry.title) is not None
     elif entry.kind is Kind.PAIRING:
+        refused = refused or _REFUSED_PAIRING.match(entry.title) is not None
         refused = refused or any(name == "Error" for name, _ in entry.details)
     if refused:
         marks.append("refused")

@@ -17,6 +17,32 @@ function detailsOf(position) {
   return block.items[position % tables.block];
 }
 
+const ends = (connection) => {
+  const parts = tables.connections[connection].split(" > ");
+  return parts.length === 2 ? parts : [tables.connections[connection], ""];
+};
+
+// Until its id is known, an accessory goes by its address: the same accessory, so that a filter finds all of it.
+function recogniseAccessories() {
+  const byConnection = new Map();
+  const byAddress = new Map();
+  const nameless = (row) => tables.accessories[row.a] === ends(row.c)[1];
+  for (const row of rows) {
+    if (nameless(row)) continue;
+    if (!byConnection.has(row.c)) byConnection.set(row.c, row.a);
+    const address = ends(row.c)[1];
+    byAddress.set(address, (byAddress.get(address) || new Set()).add(row.a));
+  }
+  for (const row of rows) {
+    if (!nameless(row)) continue;
+    const known = byAddress.get(ends(row.c)[1]);
+    if (byConnection.has(row.c)) row.a = byConnection.get(row.c);
+    else if (known && known.size === 1) [row.a] = known;
+  }
+}
+recogniseAccessories();
+const accessories = [...new Set(rows.map((row) => row.a))].sort((one, other) => one - other);
+
 const positions = new Map(); // number of an entry -> its position
 const answers = new Map(); // number of a request -> the position of its first answer
 const folds = new Map(); // number of the first message -> a handshake
@@ -38,11 +64,18 @@ rows.forEach((row, position) => {
   }
 });
 
-// "It stopped responding": requests that nothing answered as far as the capture goes.
-rows.forEach((row) => {
+// "It stopped responding": requests that nothing answered as far as the capture goes. Where bytes are missing soon
+// after, the answer may be among them, and nobody can tell.
+const SOON = 10; // seconds, after which a controller gives up
+const gaps = new Map(); // connection -> time of the next gap, seen from the end
+for (let position = rows.length - 1; position >= 0; position -= 1) {
+  const row = rows[position];
+  if (row.kind === "gap") gaps.set(row.c, row.t);
   const asks = row.kind === "request" || (row.kind === "pairing" && row.to === "a");
-  if (asks && !answers.has(row.n)) row.marks.push("unanswered");
-});
+  if (!asks || answers.has(row.n)) continue;
+  if (gaps.has(row.c) && !(gaps.get(row.c) - row.t > SOON)) row.uncertain = true;
+  else row.marks.push("unanswered");
+}
 
 const LAST_STEP = { "pair-setup": 6, "pair-verify": 4, "pair-resume": 2 };
 for (const [first, fold] of folds) {
@@ -55,7 +88,7 @@ for (const [first, fold] of folds) {
   fold.steps = `M${members[0].step} \u2026 M${last.step}`;
   fold.took = last.t === null || members[0].t === null ? null : last.t - members[0].t;
   fold.marks = [...new Set(members.flatMap((row) => row.marks))];
-  if (last.step !== LAST_STEP[fold.name] && !fold.marks.includes("unanswered")) fold.marks.push("unfinished");
+  if (last.step !== LAST_STEP[fold.name] && !fold.marks.includes("unanswered") && !last.uncertain) fold.marks.push("unfinished");
 }
 const foldOf = (row) => (row.fold === undefined ? undefined : folds.get(row.fold));
 
@@ -70,11 +103,6 @@ const MARKS = {
 const start = rows.reduce((least, row) => (row.t !== null && (least === null || row.t < least) ? row.t : least), null);
 const end = rows.reduce((most, row) => (row.t !== null && (most === null || row.t > most) ? row.t : most), null);
 const since = (row) => (row.t === null || start === null ? null : row.t - start);
-
-const ends = (connection) => {
-  const parts = tables.connections[connection].split(" > ");
-  return parts.length === 2 ? parts : [tables.connections[connection], ""];
-};
 
 function touchedText(one) {
   let text = one.name;

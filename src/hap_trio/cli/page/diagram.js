@@ -112,6 +112,8 @@ function itemNode(index) {
     if (!state.narrow && (index < life.from || index > life.to)) return;
     const lines = make("i", "lives");
     place(lines, column);
+    if (!state.narrow && index === life.from) lines.classList.add("first");
+    if (!state.narrow && index === life.to) lines.classList.add("last");
     node.append(lines);
   });
   if (item.type === "pause") {
@@ -132,6 +134,9 @@ function itemNode(index) {
   place(cell, state.lives.get(item.connection).column);
   if (item.type === "fold") fillFold(node, cell, item.fold);
   else fillRow(node, cell, item);
+  if (!state.narrow && tables.connections.length > 1 && state.lives.get(item.connection).from === index) {
+    cell.querySelector(".top").prepend(make("b", "letter", letter(item.connection)));
+  }
   if (state.narrow) {
     const tag = make("span", "tag", `${tables.connections.length > 1 ? letter(item.connection) + "  " : ""}${watch(since(first))}`);
     cell.querySelector(".top").prepend(tag);
@@ -141,11 +146,13 @@ function itemNode(index) {
 }
 
 function pauseNode(item) {
-  const back = item.seconds < 0;
-  const text = back ? `the clock went back by ${span(-item.seconds)}` : `${span(item.seconds)} pause`;
+  const time = span(Math.abs(item.seconds));
   const hidden = item.hidden ? `, ${item.hidden.toLocaleString("en")} not shown` : "";
-  const label = item.hidden && !back ? `${span(item.seconds)} later${hidden}` : `${text}${hidden}`;
-  return make("span", "silence", label);
+  // A pause is none if something was said in it that the filter hides.
+  let text = item.hidden ? `${time} later` : `${time} pause`;
+  if (item.asked) text = `${time} until the answer`;
+  if (item.seconds < 0) text = `the clock went back by ${time}`;
+  return make("span", "silence", text + hidden);
 }
 
 function badges(marks, took) {
@@ -213,11 +220,13 @@ function mark() {
   else scroller.removeAttribute("aria-activedescendant");
 }
 
-function reveal(index) {
+function reveal(index, centred = false) {
   const top = state.offsets[index];
   const bottom = state.offsets[index + 1];
   const head = heads.offsetHeight;
-  if (top < scroller.scrollTop) scroller.scrollTop = Math.max(0, top - 60);
+  const outside = top < scroller.scrollTop || bottom + head > scroller.scrollTop + scroller.clientHeight;
+  if (centred && outside) scroller.scrollTop = (top + bottom + head - scroller.clientHeight) / 2;
+  else if (top < scroller.scrollTop) scroller.scrollTop = Math.max(0, top - 60);
   else if (bottom + head > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = bottom + head - scroller.clientHeight + 60;
   const item = state.items[index];
   if (!state.narrow && item && item.connection !== undefined) {

@@ -10,19 +10,19 @@ function options(select, all, entries) {
 }
 
 function fillFilters() {
-  options(byId("accessory"), "all", tables.accessories.map((name, index) => [index, name]));
+  options(byId("accessory"), "all", accessories.map((index) => [index, tables.accessories[index]]));
   options(byId("connection"), "all", tables.connections.map((name, index) => [index, `${letter(index)} ${name}`]));
   const select = byId("characteristic");
   const sorted = [...characteristics.values()].sort((one, other) => one.key.localeCompare(other.key, "en", { numeric: true }));
   select.append(new Option("all", ""));
-  tables.accessories.forEach((accessory, index) => {
+  for (const index of accessories) {
     const group = make("optgroup");
-    group.label = shown(accessory);
+    group.label = shown(tables.accessories[index]);
     for (const one of sorted) {
       if (one.key.startsWith(`${index}/`)) group.append(new Option(shown(one.plain ? one.id : `${one.name} (${one.id})`), one.key));
     }
     if (group.children.length) select.append(group);
-  });
+  }
   select.disabled = sorted.length === 0;
 }
 

@@ -57,10 +57,9 @@ function layOut() {
     const inside = fold && shownFolds.has(fold) && !state.unfolded.has(fold.first);
     if (row.t !== null) {
       const quiet = last === null ? 0 : row.t - last;
-      if (!inside && quiet >= PAUSE) {
-        items.push({ type: "pause", seconds: quiet, hidden, height: HEIGHT.pause });
-      } else if (!inside && quiet < -0.001) {
-        items.push({ type: "pause", seconds: quiet, hidden, height: HEIGHT.pause });
+      if (!inside && (quiet >= PAUSE || quiet < -0.001)) {
+        const asked = !hidden && position > 0 && row.answers === rows[position - 1].n;
+        items.push({ type: "pause", seconds: quiet, hidden, asked, height: HEIGHT.pause });
       } else if (quiet > 0.01) {
         space = Math.round(Math.min(16, Math.log10(quiet / 0.01) * 10));
       }

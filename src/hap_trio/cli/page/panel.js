@@ -65,6 +65,7 @@ function panelHead(position, row, more) {
   }
   const answer = answers.get(row.n);
   if (answer !== undefined) fact("Answered by", jump(rows[answer].n, `${shown(rows[answer].title)} (entry ${rows[answer].n})`));
+  if (row.uncertain) fact("Answer", "unknown: bytes are missing soon after");
   if (row.marks.includes("unanswered")) fact("Answer", "none, as far as the capture goes");
   head.append(facts);
   return head;
@@ -85,7 +86,12 @@ function panelParts(row, more) {
       if (one.status) {
         value.append(one.value === undefined ? "" : " ", make("span", "bad", `${tables.statuses[one.status] || "status"} (${one.status})`));
       }
-      line.append(make("td", "id", `${one.aid}.${one.iid}`), make("td", "name", shown(one.name)), value);
+      const name = make("td", "name");
+    // Long names are broken between the service and the characteristic.
+    shown(one.name)
+      .split(/(?<=\.)/)
+      .forEach((part, index) => name.append(...(index ? [make("wbr"), part] : [part])));
+    line.append(make("td", "id", `${one.aid}.${one.iid}`), name, value);
       table.tBodies[0].append(line);
     }
     parts.push(make("h3", "", "Characteristics"), table);

@@ -1,8 +1,8 @@
 // Moving about, and the beginning.
 
-function select(index, open) {
+function select(index, open, centred = false) {
   state.selected = index;
-  reveal(index);
+  reveal(index, centred);
   draw();
   const item = state.items[index];
   if (item.type === "row" && (open || !panel.hidden)) openPanel(item.position);
@@ -49,7 +49,7 @@ function goTo(position, open) {
     applyFilter();
     index = state.items.findIndex((item) => item.type === "row" && item.position === position);
   }
-  select(index, open);
+  select(index, open, true);
 }
 
 function goToMark(way, name) {
@@ -63,7 +63,7 @@ function goToMark(way, name) {
   for (let step = 1; step <= length; step += 1) {
     const index = (((state.selected + (state.selected < 0 && way < 0 ? 1 : 0) + way * step) % length) + length) % length;
     if (has(state.items[index])) {
-      select(index, false);
+      select(index, false, true);
       scroller.focus({ preventScroll: true });
       return;
     }
@@ -158,12 +158,11 @@ function begin() {
   if (clock(start, 0)) about.push(`began ${clock(start, 0)}`);
   if (start !== null) about.push(`${span(end - start)} long`);
   about.push(plural(tables.connections.length, "connection"));
-  about.push(tables.accessories.length === 1 ? "1 accessory" : `${tables.accessories.length.toLocaleString("en")} accessories`);
+  about.push(accessories.length === 1 ? "1 accessory" : `${accessories.length.toLocaleString("en")} accessories`);
   byId("about").textContent = about.join(" \u00b7 ");
-  if (tables.leftOut) {
-    const more = `The report would be too large: ${tables.leftOut.toLocaleString("en")} later entries are not in it.`;
-    byId("about").append(" ", make("strong", "bad", more));
-  }
+  const remarks = [...tables.remarks];
+  if (tables.leftOut) remarks.push(`the report would be too large: ${tables.leftOut.toLocaleString("en")} later entries are not in it`);
+  for (const text of remarks) byId("about").append(make("strong", "remark", shown(text)));
   fillFilters();
   fillMarks();
   relayout();
