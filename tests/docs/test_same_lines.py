@@ -20,15 +20,15 @@ def essence(kind: str, text: str) -> str:
     program, start = text.split('if __name__ == "__main__":\n')
     assert len(start.splitlines()) == 1
     lines = re.sub(rf"\bhap_{kind}\b", "hap", program).splitlines()
-    # Left over from (await lamp.accessories())[0], a pair of brackets does no harm: the tree does not know it.
+    # As a tree, where the brackets of (await lamp.accessories())[0] leave nothing behind.
     tree = ast.parse("\n".join(line for line in lines[1:] if line != f"import {kind}"))
     imports = sorted(ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom))
     rest = [ast.unparse(node) for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom)]
-    return "\n".join([*imports, *rest])
+    return normal("\n".join([*imports, *rest]))
 
 
-def without_await(text: str) -> str:
-    return re.sub(r"\b(async|await) ", "", text)
+def normal(text: str) -> str:
+    return ast.unparse(ast.parse(text))
 
 
 @pytest.mark.parametrize("role", ["lamp", "controller"])
@@ -38,8 +38,8 @@ def test_asyncio_is_trio_by_another_name(role):
 
 @pytest.mark.parametrize("role", ["lamp", "controller"])
 def test_without_a_loop_they_are_the_same_but_for_await(role):
-    expected = without_await(essence("trio", source("trio", role)))
-    assert ast.unparse(ast.parse(expected)) == essence("sync", source("sync", role))
+    expected = normal(re.sub(r"\b(async|await) ", "", essence("trio", source("trio", role))))
+    assert expected == essence("sync", source("sync", role))
 
 
 @pytest.mark.parametrize("role", ["lamp", "controller"])
