@@ -7,10 +7,9 @@ A controller: `async with hap_asyncio.open_controller("pairings.json") as home: 
 from typing import TYPE_CHECKING
 
 from hap_asyncio.client import Client
-from hap_asyncio.controller import Controller, Discovery, open_controller
+from hap_asyncio.controller import Controller, Discovery, StartedPairing, open_controller
 from hap_asyncio.entropy import system_entropy
 from hap_asyncio.feed import Feed
-from hap_asyncio.pairing import StartedPairing
 from hap_asyncio.server import AccessoryServer, Settings, open_server, serve
 from hap_asyncio.session import Session, open_connection
 from hap_sync.store import FileStore, MemoryStore

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
-from hapcore.controller.methods import Awaiting, Requests
+from hapcore.controller.events import CharacteristicChanged
+from hapcore.controller.methods import Awaiting
 from hapcore.engine import Command
-from hapcore.errors import Disconnected, PeerError, RemoteProtocolError
-from hapcore.home.book import telling
-from hapcore.home.target import Address
-from hapcore.ip.controller import CharacteristicChanged, GetAccessories, Read, Subscribe, VerifyPairing, Write
-from hapcore.model.remote import AccessoryDescription
-from hapcore.pairing.records import Pairing
+from hapcore.home import Disconnect, Follow, Home, Stop
+from hapcore.home.keeping import Known
 
 from .feed import Feed
-from .session import Session
+from .pump import Pump
 
-__all__ = ["Client", "Dial", "Finder"]
+__all__ = ["Client"]
 
 R = TypeVar("R")
-#: Where an accessory may be, best first. Finders are asked in turn until one of their addresses will do.
-Finder: TypeAlias = Callable[[], Awaitable[Iterable[Address]]]
-#: Connects to an address, with what is known of the accessory's database.
-Dial: TypeAlias = Callable[[Address, Iterable[AccessoryDescription]], Awaitable[Session]]
 
 
-class Client(Requests, Awaiting):
+class Client(Known, Awaiting):
     """One paired accessory. Every call connects and verifies first where that is not done yet, or no longer true.
 
     All calls raise a `HapError`: `Disconnected` when the accessory cannot be reached, the connection ends or no answer
@@ -37,22 +30,13 @@ class Client(Requests, Awaiting):
     call at a time. A cancelled call only loses its result; whether the accessory carried it out is unknown then.
     """
 
-    def __init__(self, alias: str, pairing: Pairing, dial: Dial, finders: Iterable[Finder]) -> None:
-        self.alias = alias
-        self.pairing = pairing
-        self._dial = dial
-        self._finders = tuple(finders)
-        self._session: Session | None = None
-        self._connecting = asyncio.Lock()
-
-    @property
-    def connected(self) -> bool:
-        """Whether there is a verified session at the moment."""
-        return self._session is not None and not self._session.closed
+    def __init__(self, engine: Home, pump: Pump, alias: str, address: str | None) -> None:
+        super().__init__(engine, alias, address)
+        self._pump = pump
 
     async def do(self, command: Command[R]) -> R:
         """Carry out any command of `hapcore.ip.controller`."""
-        return await (await self._ready(command)).do(command)
+        return await self._pump.submit(self._asking(command))
 
     @asynccontextmanager
     async def subscribe(self, ids: Iterable[tuple[int, int]]) -> AsyncGenerator[Feed[CharacteristicChanged], None]:
@@ -60,43 +44,14 @@ class Client(Requests, Awaiting):
 
         The iteration raises `Disconnected` when the connection ends; subscribe again to reconnect.
         """
-        async with (await self._ready(Subscribe(ids))).subscribe(ids) as changes:
-            yield changes
+        feed = Feed[CharacteristicChanged]()
+        try:
+            await self._pump.submit(Follow(self.alias, ids, feed, self._address))
+            yield feed
+        finally:
+            self._pump.post(Stop(feed))
 
     async def aclose(self) -> None:
         """Close the connection, if there is one; the next call opens another."""
-        if self._session is not None:
-            await self._session.aclose()
-
-    async def _ready(self, command: Command[R]) -> Session:
-        session = self._session
-        if session is None or session.closed:
-            async with self._connecting:
-                session = self._session
-                if session is None or session.closed:
-                    session = self._session = await self._connect()
-        if not session.engine.accessories and isinstance(command, Read | Write | Subscribe):
-            await session.do(GetAccessories())  # values are checked and converted by the database
-        return session
-
-    async def _connect(self) -> Session:
-        failures: list[PeerError] = []
-        tried: set[Address] = set()
-        for find in self._finders:
-            for address in await find():
-                if address not in tried:
-                    tried.add(address)
-                    try:
-                        return await self._open(address)
-                    except (Disconnected, RemoteProtocolError) as error:
-                        failures.append(error)
-        raise telling(failures, f"{self.alias} ({self.pairing.accessory_id})")
-
-    async def _open(self, address: Address) -> Session:
-        session = await self._dial(address, self._session.engine.accessories if self._session else ())
-        try:
-            await session.do(VerifyPairing(self.pairing))
-        except BaseException:
-            await session.aclose()
-            raise
-        return session
+        self._pump.post(Disconnect(self.alias, self._address))
+        await asyncio.sleep(0)

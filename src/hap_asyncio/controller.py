@@ -4,125 +4,94 @@ from __future__ import annotations
 
 import asyncio
 import os
-import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from hap_sync.store import FileStore, MemoryStore
-from hapcore.discovery import DiscoveredAccessory, device_key
+from hapcore.controller.methods import Awaiting
+from hapcore.discovery import DiscoveredAccessory
+from hapcore.engine import Command
 from hapcore.entropy import Entropy
-from hapcore.errors import Disconnected, LocalProtocolError, PeerError, TimedOut
-from hapcore.home.book import Book
-from hapcore.home.target import Address, Target, Where, split_address
-from hapcore.ip.controller import Identify
-from hapcore.model.remote import AccessoryDescription
+from hapcore.errors import Disconnected, HapError
+from hapcore.home import Browse, CancelPairing, Close, Connect, Discover, FinishPairing, Home, StartPairing, Stop
+from hapcore.home.keeping import Keeping
+from hapcore.home.target import Where
+from hapcore.ip.controller import Connection
 from hapcore.setup_code import SetupCode
-from hapcore.state import PAIRINGS, PairedAccessory
+from hapcore.state import PAIRINGS
 
 from .client import Client
 from .entropy import system_entropy
-from .pairing import StartedPairing
-from .pump import Store
-from .session import Session
+from .feed import Feed
+from .pump import Pump, Store
 from .stream import dial
-from .tasks import Uncancelled, settle
+from .tasks import settle
+from .wire import Link
 
 if TYPE_CHECKING:  # costs the import of zeroconf: only who opens mDNS pays
-    from .mdns import Browsing, Mdns
+    from .mdns import Mdns
 
 __all__ = ["Controller", "Discovery", "StartedPairing", "open_controller"]
 
-#: Seconds to look for a paired accessory that is not where it was.
-LOOK_UP_LIMIT = 5.0
+R = TypeVar("R")
 
 
-class Discovery(AsyncIterator[DiscoveredAccessory]):
+class StartedPairing:
+    """The accessory has agreed to be paired and may show its setup code now. From `Controller.start_pairing()`."""
+
+    def __init__(self, home: Controller, pump: Pump, started: StartPairing) -> None:
+        self._home = home
+        self._pump = pump
+        self._started = started
+
+    async def finish(self, setup_code: str) -> Client:
+        """Pair with the code "XXX-XX-XXX"; the pairing is stored before this returns.
+
+        Raises `LocalProtocolError` for what is no code and `PairingRefused` for a wrong one: call again with another.
+        Cannot be cancelled half way, because once the accessory knows us we must remember it; it takes a second or so,
+        and about a minute at worst. Where the pairing cannot be stored it is removed from the accessory again.
+        """
+        command = FinishPairing(self._started, SetupCode(setup_code, allow_trivial=True))
+        await asyncio.sleep(0)  # the last moment to turn back
+        return self._home.connect(await settle(self._pump.submit(command)))
+
+
+class Discovery(Feed[DiscoveredAccessory]):
     """Accessories on the network as they are found or change, until the time is over. From `Controller.discover()`."""
 
-    def __init__(self, open_mdns: Callable[[], Awaitable[Mdns]], deadline: float | None) -> None:
-        self._open_mdns = open_mdns
-        self._deadline = deadline
-        self._browsing: Browsing | None = None
-
-    async def __anext__(self) -> DiscoveredAccessory:
-        limit = asyncio.timeout_at(self._deadline)
-        try:
-            async with limit:
-                if self._browsing is None:
-                    self._browsing = (await self._open_mdns()).browse()
-                async for news in self._browsing:
-                    if isinstance(news, DiscoveredAccessory):
-                        return news
-        except TimeoutError:
-            if not limit.expired():
-                raise
-        await self.aclose()
-        raise StopAsyncIteration
+    def __init__(self, pump: Pump) -> None:
+        super().__init__()
+        self._pump = pump
 
     async def aclose(self) -> None:
         """Stop looking. What is left open ends with the controller."""
-        if self._browsing is not None:
-            await self._browsing.aclose()
+        self._pump.post(Stop(self))
+        await asyncio.sleep(0)
 
 
-class Controller(Book):
+class Controller(Keeping[Client], Awaiting):
     """A home: the accessories we are paired with, and those we could be. From `open_controller()`."""
 
-    def __init__(
-        self,
-        store: Store,
-        table: Mapping[str, bytes],
-        mdns: bool | Mdns,
-        interfaces: Sequence[str] | None,
-        entropy: Entropy,
-    ) -> None:
-        super().__init__(table)
-        self._store = store
+    def __init__(self, engine: Home, store: Store, mdns: bool | Mdns, interfaces: Sequence[str] | None) -> None:
+        super().__init__(engine)
+        self._pump = Pump(engine, self._report, store)
         self._mdns = mdns
         self._interfaces = interfaces
-        self._entropy = entropy
         self._opening = asyncio.Lock()
         self._opened = AsyncExitStack()
-        self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
-        self._clients: dict[str, Client] = {}
-        self._closed = False
+        self._looking: asyncio.Task[None]
+
+    async def do(self, command: Command[R]) -> R:
+        """Carry out any command of `hapcore.home`."""
+        return await self._pump.submit(command)
 
     def discover(self, timeout: float | None = None) -> Discovery:
         """Iterate over the accessories on the network for `timeout` seconds (None: without end)."""
-        return Discovery(self._open_mdns, None if timeout is None else asyncio.get_running_loop().time() + timeout)
-
-    async def find(self, device_id: str, timeout: float = 10.0) -> DiscoveredAccessory:  # noqa: ASYNC109 - as above
-        """Look for one accessory by its device id. Raises `TimedOut` when it is not seen within `timeout` seconds."""
-        async with aclosing(self.discover(timeout)) as discovery:
-            async for found in discovery:
-                if device_key(found.device_id) == device_key(device_id) and found.addresses:
-                    return found
-        raise TimedOut(f"{device_id} was not seen on the network within {timeout:g} s")
-
-    def connect(self, alias: str, address: str | None = None) -> Client:
-        """The paired accessory called `alias`. It connects when it is used, and again after a connection was lost.
-
-        `address` "HOST:PORT" says where it is, for a network without mDNS. Raises `LocalProtocolError`.
-        """
-        record = self.record(alias)
-        if address is not None:
-            target = split_address(address)
-
-            async def given() -> Iterable[Address]:
-                return [target]
-
-            return Client(alias, record.pairing, self._dial, [given])
-        if alias not in self._clients:
-
-            async def stored() -> Iterable[Address]:
-                return self._addresses(alias)
-
-            async def announced() -> Iterable[Address]:
-                return await self._look_up(alias) if self._mdns else ()
-
-            self._clients[alias] = Client(alias, record.pairing, self._dial, [stored, announced])
-        return self._clients[alias]
+        discovery = Discovery(self._pump)
+        self._pump.post(Discover(discovery, timeout))
+        return discovery
 
     async def pair(self, where: Where, setup_code: str, alias: str) -> Client:
         """Pair an accessory with the code "XXX-XX-XXX" and call it `alias` from then on.
@@ -137,98 +106,61 @@ class Controller(Book):
     @asynccontextmanager
     async def start_pairing(self, where: Where, alias: str) -> AsyncGenerator[StartedPairing, None]:
         """The first half of pairing, for accessories that show their code only then; `finish()` is the second."""
-        self._check_free(alias)
-        target = Target.of(where)
-        async with self._visit(target) as session:
-            await session.do(target.start)
-            yield StartedPairing(session, target, alias, self.save, self.connect)
-
-    async def identify(self, where: Where) -> None:
-        """Have an accessory that nobody has paired make itself noticed. Raises `Refused` when it is paired."""
-        async with self._visit(Target.of(where)) as session:
-            await session.do(Identify())
-
-    async def remove(self, alias: str, *, address: str | None = None, force: bool = False) -> None:
-        """Unpair: remove our pairing from the accessory (at `address`, if given), then the record.
-
-        `force` drops the record also where the accessory cannot be reached, or does not know us any more.
-        """
-        client = self.connect(alias, address)
+        start = StartPairing(where, alias)
         try:
-            await client.remove_pairing(client.pairing.controller_id.encode())
-        except PeerError:
-            if not force:
-                raise
-        await client.aclose()
-        with Uncancelled() as patient:
-            await patient.wait(asyncio.get_running_loop().run_in_executor(None, self._store.forget, alias))
-            self._records.pop(alias, None)
-            self._clients.pop(alias, None)
-
-    async def save(self, record: PairedAccessory) -> None:
-        """Store a pairing, made here or elsewhere. Raises `StateError` or `OSError`."""
-        loop = asyncio.get_running_loop()
-        with Uncancelled() as patient:
-            await patient.wait(loop.run_in_executor(None, self._store.persist, record.alias, record.encode()))
-            self._records[record.alias] = record
+            await self.do(start)
+            yield StartedPairing(self, self._pump, start)
+        finally:
+            self._pump.post(CancelPairing(start))
 
     async def aclose(self) -> None:
         """Close all connections; `open_controller()` does it."""
-        self._closed = True
-        for session in list(self._sessions):
-            await session.aclose()
+        self._pump.post(Close())
+        await self._pump.aclose()
         await settle(self._opened.aclose())
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise LocalProtocolError("this controller is closed")
+    def _client(self, alias: str, address: str | None) -> Client:
+        return Client(self._engine, self._pump, alias, address)
+
+    def _connect(self, effect: Connect) -> None:
+        self._pump.tasks.start(self._dial(effect))
+
+    async def _dial(self, effect: Connect) -> None:
+        try:
+            await dial(partial(self._carry, effect), *effect.address)
+        except Disconnected as error:
+            self._pump.fail(effect, error, asyncio.get_running_loop().time())
+
+    def _carry(self, effect: Connect, link: Link) -> None:
+        engine, number = self._engine, effect.connection
+        self._pump.adopt(link, number, partial(engine.receive_data, number), partial(engine.receive_eof, number))
+        engine.connected(number, asyncio.get_running_loop().time())
+        self._pump.drain()
+
+    def _browse(self, effect: Browse) -> None:
+        self._looking = self._pump.tasks.start(self._look(effect))
+
+    def _stop_browsing(self) -> None:
+        self._looking.cancel()
+
+    async def _look(self, effect: Browse) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with (await self._open_mdns()).browse() as browsing:
+                async for news in browsing:
+                    self._engine.receive_discovery(news, loop.time())
+                    self._pump.drain()
+        except (OSError, HapError) as error:
+            self._pump.fail(effect, error, loop.time())
 
     async def _open_mdns(self) -> Mdns:
         """mDNS, opened when it is first needed."""
-        self._check_open()
-        if not self._mdns:
-            raise LocalProtocolError("this controller was opened without mDNS", argument="mdns")
         async with self._opening:
             if self._mdns is True:
                 from .mdns import open_mdns
 
                 self._mdns = await self._opened.enter_async_context(open_mdns(self._interfaces))
-        return self._mdns
-
-    async def _look_up(self, alias: str) -> Iterable[Address]:
-        """Where a paired accessory says that it is now."""
-        try:
-            found = await self.find(self.record(alias).pairing.accessory_id, LOOK_UP_LIMIT)
-        except TimedOut:
-            return ()
-        if (moved := self._moved(alias, found)) is not None:
-            await self.save(moved)
-        return Target.of(found).addresses
-
-    async def _dial(self, address: Address, database: Iterable[AccessoryDescription] = ()) -> Session:
-        """A connection that the controller closes at its end."""
-        self._check_open()
-        session = Session(address[0], self._entropy, database)
-        self._sessions.add(session)
-        await dial(session.carry, *address)
-        return session
-
-    @asynccontextmanager
-    async def _visit(self, target: Target) -> AsyncGenerator[Session, None]:
-        """A connection without a session, to the first address that answers."""
-        failures: list[Disconnected] = []
-        for address in target.addresses:
-            try:
-                session = await self._dial(address)
-            except Disconnected as error:
-                failures.append(error)
-                continue
-            try:
-                yield session
-            finally:
-                await session.aclose()
-            return
-        raise Disconnected("; ".join(map(str, failures)) or "the accessory announces no address")
+        return cast("Mdns", self._mdns)
 
 
 @asynccontextmanager
@@ -238,17 +170,21 @@ async def open_controller(
     mdns: bool | Mdns = True,
     interfaces: Sequence[str] | None = None,
     entropy: Entropy = system_entropy,
+    engine: Callable[..., Connection] = Connection,
 ) -> AsyncGenerator[Controller, None]:
     """A controller for the length of a block; all its connections are closed at the end.
 
     `path` is the file that keeps the pairings (None: in memory only). `mdns` False never looks for anything on the
     network, an open `Mdns` is shared; `interfaces` are the addresses of ours to look on (None: all).
+    `engine` makes the engine of each connection, called like `Connection`; one that is recorded, for example.
 
     Raises `StateError` for a file that cannot be read (it is left alone).
     """
     store: Store = MemoryStore() if path is None else FileStore(path, PAIRINGS)
-    home = Controller(store, await asyncio.to_thread(store.load), mdns, interfaces, entropy)
+    table = await asyncio.to_thread(store.load)
+    home = Home(table, entropy=entropy, engine=engine, discovery=bool(mdns))
+    controller = Controller(home, store, mdns, interfaces)
     try:
-        yield home
+        yield controller
     finally:
-        await home.aclose()
+        await controller.aclose()

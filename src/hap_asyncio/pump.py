@@ -12,9 +12,10 @@ from typing import TypeVar, cast
 from hap_sync.keylog import watch
 from hap_sync.store import MemoryStore, Store
 from hapcore import engine as hap
+from hapcore.home import Home
 from hapcore.ip.accessory import Server
 from hapcore.ip.controller import Connection
-from hapcore.ip.drive import Drive
+from hapcore.ip.drive import Drive, outcome
 
 from .tasks import Tasks, Uncancelled
 from .wire import End, Take, Wire
@@ -32,7 +33,7 @@ class Pump(Drive[Wire]):
     polled meanwhile: what acknowledges a fact leaves after the fact is on disk.
     """
 
-    def __init__(self, engine: Server | Connection, report: Callable[[hap.Output], None], store: Store) -> None:
+    def __init__(self, engine: Server | Connection | Home, report: Callable[[hap.Output], None], store: Store) -> None:
         super().__init__(engine, watch(engine, report), store)
         self.engine = engine
         self.tasks = Tasks()
@@ -72,9 +73,7 @@ class Pump(Drive[Wire]):
             wire.abort()
 
     def choke(self, wire: Wire, choked: bool) -> None:
-        if not isinstance(self.engine, Connection):  # a controller sends one request at a time
-            tell = self.engine.pause_sending if choked else self.engine.resume_sending
-            tell(wire.number, self._loop.time())
+        self._choke(wire.number, choked, self._loop.time())
         self.drain()
 
     def lose(self, wire: Wire) -> None:
@@ -106,10 +105,10 @@ class Pump(Drive[Wire]):
         waiting = self._waiting.pop(reply.command, None)
         if waiting is None or waiting.done():
             return
-        if isinstance(reply, hap.Failed):
-            waiting.set_exception(reply.error)
+        if (error := outcome(reply)) is not None:
+            waiting.set_exception(error)
         else:
-            waiting.set_result(reply.result)
+            waiting.set_result(cast("hap.Done", reply).result)
 
     def _send(self, wire: Wire, data: bytes) -> None:
         wire.put(data)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.laws.source import ADAPTERS, SRC, code_lines, files
 
-#: The law says about 600, and no adapter keeps it yet: what they have too much is the life of connections and pairings,
-#: for the core to take over. Until then each is held to what it has today; these numbers may only fall.
-DEBT = {"hap_trio": 1002, "hap_asyncio": 985, "hap_sync": 1141}
+#: The law says about 600, and no adapter keeps it yet. Until then each is held to what it has today; these numbers may
+#: only fall.
+DEBT = {"hap_trio": 1002, "hap_asyncio": 825, "hap_sync": 1141}
 FILE_LIMIT = 200
 #: Written once for all adapters, and kept where it is at home.
 SHARED = {
@@ -16,6 +16,7 @@ SHARED = {
     "hap_sync/keylog.py",
     "hap_asyncio/mdns.py",
     "hap_asyncio/browser.py",
+    "hap_asyncio/ble",
 }
 
 
@@ -23,7 +24,13 @@ def _own(folder):
     """The command line is a program on top of the adapter, the testing kit stands beside it: neither runs in it."""
     apart = {"cli", "testing", "testing.py"}
     own = [path for path in files(folder) if not apart.intersection(path.relative_to(folder).parts)]
-    return [path for path in own if str(path.relative_to(SRC)) not in SHARED]
+    return [path for path in own if not SHARED.intersection(_names(path))]
+
+
+def _names(path):
+    """A file's own name, and that of its folder below the adapter's."""
+    path = path.relative_to(SRC)
+    return {str(path), "/".join(path.parts[:2])}
 
 
 @pytest.mark.parametrize("folder", ADAPTERS, ids=lambda folder: folder.name)
