@@ -535,9 +535,14 @@ def test_no_answer_is_said_only_where_none_can_have_been_missed(open_page):
     talk.add(Kind.GAP, "9 bytes missing here", connection="c > d", after=20.0)
     talk.add(Kind.GAP, "9 bytes missing here", connection="e > f")
     talk.ask("GET /accessories?three", connection="e > f")
+    talk.ask("GET /accessories?four", connection="a > b", after=11.0)
+    talk.add(Kind.CLOSED, "the capture ends", connection="a > b")
+    talk.add(Kind.CLOSED, "the capture ends", connection="e > f")
     chrome = open_page(talk.entries)
-    marked = {title: "no answer" in row(chrome, title).text for title in rows(chrome) if title.startswith("GET")}
-    assert marked == {"GET /accessories?one": False, "GET /accessories?two": True, "GET /accessories?three": True}
+    marked = {title[-4:]: "no answer" in row(chrome, title).text for title in rows(chrome) if title.startswith("GET")}
+    assert marked == {"?one": False, "?two": True, "hree": True, "four": False}
+    row(chrome, "GET /accessories?four").click()
+    assert "unknown: the capture ends soon after" in panel(chrome)
     row(chrome, "GET /accessories?one").click()
     assert "unknown: bytes are missing soon after" in panel(chrome)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -11,6 +12,7 @@ import click
 
 from hap_trio.cli.captures import Capture, is_capture
 from hap_trio.cli.common import CHARACTERISTIC, Problem, emit, json_option
+from hap_trio.cli.page import write_page
 from hapcore.decode import Entry, KeyRing, Traffic, render, to_json
 from hapcore.ids import CharacteristicId
 from hapcore.pairing.keylog import read_key_log
@@ -69,6 +71,9 @@ def _entries(traffic: Traffic, capture: Capture) -> Iterator[Entry]:
 @click.option(
     "-c", "--characteristic", "ids", type=CHARACTERISTIC, multiple=True, help="Only what carries this one: 1.9"
 )
+@click.option(
+    "--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="Draw it into this file instead, as a page."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show headers, TLV items and bodies too.")
 @json_option
 def decode(
@@ -76,6 +81,7 @@ def decode(
     keylog: Path | None,
     accessories: tuple[str, ...],
     ids: tuple[CharacteristicId, ...],
+    page: Path | None,
     verbose: bool,
     as_json: bool,
 ) -> None:
@@ -86,11 +92,21 @@ def decode(
     HAPKEYLOGFILE says so. Without keys the handshakes are shown, and sizes and times of the rest. What was not captured
     is shown as a gap.
 
+    With --html the conversation becomes one file for a browser, to look at or to attach to a bug report: it shows all
+    that was said, values and bytes too. It can be filtered there.
+
     \b
     Example: HAPKEYLOGFILE=keys.log hap watch -a lamp -c 1.9
              hap decode lamp.pcapng --keylog keys.log
+             hap decode lamp.pcapng --keylog keys.log --html lamp.html
              tcpdump -U -w - tcp | hap decode - --keylog keys.log
     """
+    if page is not None and (ids or verbose or as_json):
+        raise click.UsageError(
+            "--html goes without -c, -v and --json: the page has everything, and filters of its own."
+        )
+    if page is not None and page.exists() and str(file) != "-" and page.samefile(file):
+        raise click.UsageError("--html would overwrite the capture.")
     keys = None if keylog is None else _read_keys(keylog)
     wanted = _Wanted(accessories, ids)
     with click.open_file(str(file), "rb") as stream:
@@ -101,6 +117,10 @@ def decode(
         if not is_capture(start):
             raise Problem(f"{file} is no capture: expected pcap or pcapng")
         traffic, capture = Traffic(keys), Capture(source, start)
+        if page is not None:
+            _draw(page, file, filter(wanted, _stoppable(traffic, capture)), _remarks(traffic, capture))
+            _conclude(file, traffic, capture)
+            return
         last = ""
         for entry in _entries(traffic, capture):
             if not wanted(entry):
@@ -111,6 +131,28 @@ def decode(
                 click.echo(render(entry, details=verbose, connection=entry.connection != last))
                 last = entry.connection
     _conclude(file, traffic, capture)
+
+
+def _stoppable(traffic: Traffic, capture: Capture) -> Iterator[Entry]:
+    with suppress(KeyboardInterrupt):  # who listens live ends it so, and wants what was heard
+        for packet in capture:
+            yield from traffic.feed(*packet)
+    yield from traffic.close()
+
+
+def _remarks(traffic: Traffic, capture: Capture) -> Iterator[str]:
+    for link, count in traffic.unknown_links.items():
+        yield f"{count} packets have link type {link}, which is not understood"
+    if capture.trouble is not None:
+        yield f"the capture: {capture.trouble}"
+
+
+def _draw(page: Path, file: Path, entries: Iterator[Entry], remarks: Iterator[str]) -> None:
+    try:
+        count = write_page(page, entries, file.name, remarks)
+    except OSError as error:
+        raise Problem(f"{page} cannot be written: {error.strerror}") from None
+    click.echo(f"{page} has {count} entries and shows all that was said: look at it before you give it away")
 
 
 def _conclude(file: Path, traffic: Traffic, capture: Capture) -> None:

@@ -64,16 +64,18 @@ rows.forEach((row, position) => {
   }
 });
 
-// "It stopped responding": requests that nothing answered as far as the capture goes. Where bytes are missing soon
-// after, the answer may be among them, and nobody can tell.
+// "It stopped responding": requests that nothing answered. Where bytes are missing soon after, or the capture ends, the
+// answer may be among what nobody heard.
+const CAPTURE_ENDS = "the capture ends";
 const SOON = 10; // seconds, after which a controller gives up
-const gaps = new Map(); // connection -> time of the next gap, seen from the end
+const gaps = new Map(); // connection -> the next of these, seen from the end
 for (let position = rows.length - 1; position >= 0; position -= 1) {
   const row = rows[position];
-  if (row.kind === "gap") gaps.set(row.c, row.t);
+  if (row.kind === "gap" || (row.kind === "closed" && row.title === CAPTURE_ENDS)) gaps.set(row.c, row);
   const asks = row.kind === "request" || (row.kind === "pairing" && row.to === "a");
   if (!asks || answers.has(row.n)) continue;
-  if (gaps.has(row.c) && !(gaps.get(row.c) - row.t > SOON)) row.uncertain = true;
+  const gap = gaps.get(row.c);
+  if (gap && !(gap.t - row.t > SOON)) row.uncertain = gap.kind === "gap" ? "bytes are missing soon after" : "the capture ends soon after";
   else row.marks.push("unanswered");
 }
 

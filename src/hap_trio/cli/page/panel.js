@@ -65,7 +65,7 @@ function panelHead(position, row, more) {
   }
   const answer = answers.get(row.n);
   if (answer !== undefined) fact("Answered by", jump(rows[answer].n, `${shown(rows[answer].title)} (entry ${rows[answer].n})`));
-  if (row.uncertain) fact("Answer", "unknown: bytes are missing soon after");
+  if (row.uncertain) fact("Answer", `unknown: ${row.uncertain}`);
   if (row.marks.includes("unanswered")) fact("Answer", "none, as far as the capture goes");
   head.append(facts);
   return head;
