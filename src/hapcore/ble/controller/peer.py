@@ -489,8 +489,7 @@ class Peer(Engine, Owner):
         if News.RECONFIGURED in news:
             self._unread_database = True
         if News.CHANGED in news and self._session.subscribed:
-            self._refresh_due = self._refresh_now = True
-            self._session.stale = True
+            self._missed()
         if News.UNREADABLE in news:
             self._doubt = True
         if News.RESET in news:
@@ -533,9 +532,13 @@ class Peer(Engine, Owner):
     def _link_failed(self, error: HapError) -> None:
         self._down()
         job, self._job = self._job, None
-        if job is None or job.number is None:
+        if job is None:
             return
         job.procedure.close()
+        if job.number is None:
+            if job.then is None:
+                self._missed()
+            return
         if job.touched or job.tries or job.kind is Kind.FINISH_SETUP:
             self._refuse(job, error)
             return
@@ -582,9 +585,12 @@ class Peer(Engine, Owner):
             return
         if self._indicated:
             self._indicated.clear()
-            self._session.stale = self._refresh_due = True
-            self._refresh_now = True
+            self._missed()
         self._session.link_down()
+
+    def _missed(self) -> None:
+        """A change was not read before the link went."""
+        self._session.stale = self._refresh_due = self._refresh_now = True
 
     # --- the end --------------------------------------------------------------------------------------------------
 
