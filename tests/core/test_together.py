@@ -57,6 +57,13 @@ def test_one_call_decides_about_a_write(light):
     assert (light.on.value, light.brightness.value, light.hue.value, light.saturation.value) == (True, 40, 10, 12)
 
 
+def test_what_an_ordinary_setter_returns_is_for_write_responses_only(light):
+    light.brightness.setter(lambda value, _caller: value + 1)
+    lamp = Pair(light).pair()
+    assert lamp.write({light.brightness.id: 50})[light.brightness.id].status == 0
+    assert light.brightness.value == 50
+
+
 def test_what_it_raises_is_for_all(light):
     def read(ids, caller):
         raise HapStatusError(HapStatus.OUT_OF_RESOURCES)

@@ -173,6 +173,7 @@ def test_another_database_is_announced_and_its_events_are_asked_for(make, told):
     assert results[LEVEL] == 7
     assert renewed == [True]
     assert CharacteristicId(1, 13) in proxy.evented
+    assert proxy.account.name(CharacteristicId(1, 13)) == "Lightbulb.Hue"
     assert all(one.read_handled for one in proxy.database.characteristics if one.readable)
     assert "the accessory's database has changed" in told.titles()
     # Found out by ourselves, the subscription follows anyway.
@@ -205,6 +206,30 @@ def test_what_became_of_a_write_is_what_is_shown(make):
     assert [one.value for one in steps[0].command.writes] == [60]
     assert steps[1:] == [Tell(UpdateValues({LEVEL: 30}))]
     assert results == {LEVEL: 30}
+
+
+def test_a_filter_of_one_direction_counts_for_writes_too(make):
+    proxy = make(Filters(to_controller=lambda aid, iid, value: value // 2))
+    results, steps = run(proxy.write([CharacteristicWrite(LEVEL, 30)], CALLER), {LEVEL: WriteResult()})
+    assert [one.value for one in steps[0].command.writes] == [30]
+    assert steps[1:] == [Tell(UpdateValues({LEVEL: 15}))]
+    assert results == {LEVEL: 15}
+
+
+def test_a_filter_learns_how_a_value_came(make):
+    callers = []
+    proxy = make(Filters(lambda aid, iid, value, caller: callers.append((aid, iid, caller)) or value))
+    write = CharacteristicWrite(ON, True, b"secret", remote=True, timed=True)
+    run(proxy.write([write], CALLER), {ON: WriteResult()})
+    ((aid, iid, caller),) = callers
+    assert (aid, iid) == ON
+    assert (caller.pairing_id, caller.admin, caller.remote, caller.timed, caller.auth_data) == (
+        b"phone",
+        True,
+        True,
+        True,
+        b"secret",
+    )
 
 
 def test_nothing_is_written_where_all_is_refused(make):

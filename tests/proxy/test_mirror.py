@@ -53,6 +53,7 @@ ODD = [
                 "129",
                 characteristic(21, "130", "tlv8", ["pr"], "AQEA"),
                 characteristic(22, "131", "tlv8", ["pr", "pw", "wr"], ""),
+                characteristic(23, OWN, "tlv8", ["pr", "pw", "wr"], "AQEA"),
                 hidden=True,
             ),
             service(
@@ -90,7 +91,7 @@ def test_the_same_comes_out():
     theirs = read_accessories({"accessories": ODD})
     ours = read_accessories(json.loads(b"".join(mirror(theirs).pieces())))
     assert normal(ours) == normal(theirs)
-    assert len(normal(ours)[1][1]) == 14
+    assert len(normal(ours)[1][1]) == 15
 
 
 def test_a_value_beyond_its_limits_is_shown_as_it_is():

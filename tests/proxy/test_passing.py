@@ -266,10 +266,10 @@ async def test_a_controller_that_reads_the_database_finds_out_first():
         await served.do(ReplaceDatabase([Accessory.of(more)]))
         await house.client.accessories()
         await house.until(lambda: house.told("database has changed"))
-        async with house.client.subscribe([more.on.id]) as changes:
+        async with house.client.subscribe([more.brightness.id]) as changes:
             await _subscribed(house)
-            more.on.value = True
-            assert await _next(changes) == (more.on.id, True)
+            more.brightness.value = 41
+            assert await _next(changes) == (more.brightness.id, 41)
 
 
 # Filters
