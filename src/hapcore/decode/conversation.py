@@ -76,6 +76,8 @@ class Conversation:
         self._public = b""
         #: Whether encryption has begun; None while the answer to pair-verify M3 is awaited.
         self._encrypted: bool | None = False
+        #: When pair-verify M3 was sent.
+        self._proved = 0.0
         self._session: LoggedSession | None = None
         self._unreadable = False
         self._said_final: set[Direction] = set()
@@ -124,7 +126,6 @@ class Conversation:
     def gap(self, direction: Direction, missing: int, time: float) -> Iterator[Entry]:
         """So many bytes that went that way were not captured, 0 if nobody knows how many."""
         text = f"{missing} bytes missing here" if missing else "bytes missing here"
-        cut = b""
         if self._encrypted:
             session = self._ring.named(self._public)
             if direction not in self._unsealers and not self._unreadable and session is not None:
@@ -135,18 +136,15 @@ class Conversation:
             else:
                 # Which frame comes next is not known any more, so no key can be tried on it.
                 yield from self._give_up(time)
-        elif self._encrypted is None:
-            # Whether pair-verify succeeded is seen by what follows: see `_hear`.
-            if direction is _TO_CONTROLLER:
-                self._encrypted = False
-                cut = self._lanes[direction].lose()
-                yield self._missing(direction, text, cut, time)
-                yield from self._guess(time)
-                return
+        elif self._encrypted is None and direction is _TO_ACCESSORY:
             self._held.pop(direction, None)
         cut = self._lanes[direction].lose()
         yield self._missing(direction, text, cut, time)
-        if direction is _TO_CONTROLLER:
+        if self._encrypted is None and direction is _TO_CONTROLLER and time >= self._proved:
+            # It was the answer to M3: whether pair-verify succeeded is seen by what follows.
+            self._asked.clear()
+            yield from self._guess(time)
+        elif direction is _TO_CONTROLLER:
             # An answer may be among them: what was asked before is not to be matched with a later one.
             self._asked = deque((one for one in self._asked if one.time >= time), maxlen=MAX_UNANSWERED)
         else:
@@ -313,7 +311,7 @@ class Conversation:
             kind, title, state, procedure = Kind.PAIRING, message.title, message.state, message.procedure
             details += message.details
             if request.path == "/pair-verify":
-                self._verify_asked(message.state, message.public)
+                self._verify_asked(message.state, message.public, time)
         elif request.body:
             text, touched = values_in(request.body, names, answer=False)
             details += (("Body", _shortened(text)),)
@@ -334,14 +332,15 @@ class Conversation:
         path = "" if asked is None else asked.path
         if "tlv8" in content or (path in PAIRING_PATHS and response.status == 200):
             message = read_pairing(path, response.body)
-            if asked is not None and asked.procedure:
-                message = evolve(message, procedure=asked.procedure)
+            # Where the question is missing, an M4 without proof is pair-verify's.
+            lost = asked is None and message.state == 4 and not message.proof and bool(self._public)
+            if lost or (asked is not None and asked.procedure):
+                procedure = asked.procedure if asked is not None else "pair-verify"
+                message = evolve(message, procedure=procedure)
             kind, title = Kind.PAIRING, message.title if response.status == 200 else f"{message.title}: {title}"
             details += message.details
             accepted = response.status == 200 and message.error is None and message.state in (4, None)
             verify = path == "/pair-verify" and asked is not None and asked.state == 3
-            # Where the question is missing, an M4 without proof is pair-verify's.
-            lost = asked is None and message.state == 4 and not message.proof and bool(self._public)
             if not self._plain and self._encrypted is not True:
                 if accepted and (verify or lost):
                     self._encrypted = True
@@ -368,7 +367,7 @@ class Conversation:
             answers=None if asked is None else asked.number,
         )
 
-    def _verify_asked(self, state: int | None, public: bytes) -> None:
+    def _verify_asked(self, state: int | None, public: bytes, time: float) -> None:
         if self._plain or self._encrypted:
             return
         if state == 1:
@@ -377,7 +376,7 @@ class Conversation:
             if session is not None:
                 self._adopt(session)
         elif state == 3:
-            self._encrypted = None
+            self._encrypted, self._proved = None, time
 
     # Entries
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -24,6 +25,8 @@ __all__ = ["MAX_KNOWN", "Names", "Rolodex", "asked_for", "values_in"]
 MAX_KNOWN: Final = 256
 #: Characters of a value that are shown.
 _LONGEST: Final = 2000
+#: What may be bytes in base64, where nobody knows what it is.
+_ENCODED: Final = re.compile(r"(?=.{16})(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
 
 @frozen
@@ -63,10 +66,12 @@ class Names:
         found = self._kinds.get((aid, iid))
         return f"{aid}.{iid}" if found is None else found.name
 
-    def is_binary(self, aid: int, iid: int) -> bool:
-        """Whether the value is bytes, which may hold anything, keys too."""
+    def hides(self, aid: int, iid: int, value: JsonValue) -> bool:
+        """Whether the value is bytes, or may be some: they may hold anything, keys too."""
         found = self._kinds.get((aid, iid))
-        return found is not None and found.metadata.format in (Format.TLV8, Format.DATA)
+        if found is None:
+            return isinstance(value, str) and _ENCODED.fullmatch(value) is not None
+        return found.metadata.format in (Format.TLV8, Format.DATA)
 
     def text(self, aid: int, iid: int, value: JsonValue, *, answer: bool) -> str:
         """A value for people; `answer` where the accessory says it."""
@@ -77,6 +82,8 @@ class Names:
                 if kind.metadata.format is Format.DATA:
                     return f"<{len(data)} bytes>"
                 return describe_tlv(kind.short, data, answer=answer)
+        if kind is None and isinstance(value, str) and _ENCODED.fullmatch(value):
+            return f"<{len(value)} characters>"
         if kind is not None and kind.metadata.format is Format.BOOL and isinstance(value, int):
             value = bool(value)
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -176,7 +183,9 @@ def _masked(value: JsonValue, names: Names, aid: int | None = None) -> JsonValue
         return value
     aid, iid = _whole(value.get("aid")) or aid, _whole(value.get("iid"))
     hidden = {"authData"}
-    if (aid is not None and iid is not None and names.is_binary(aid, iid)) or value.get("format") in ("tlv8", "data"):
+    if value.get("format") in ("tlv8", "data") or (
+        aid is not None and iid is not None and "format" not in value and names.hides(aid, iid, value.get("value"))
+    ):
         hidden.add("value")
     return {
         key: f"<{len(one)} characters>" if key in hidden and isinstance(one, str) else _masked(one, names, aid)

@@ -56,6 +56,16 @@ class Assembler:
         """Whether everything up to the sender's FIN has come out."""
         return self._end is not None and self._next is not None and self._next >= self._end
 
+    @property
+    def ending(self) -> bool:
+        """Whether the sender's FIN was captured."""
+        return self._end is not None
+
+    @property
+    def behind(self) -> bool:
+        """Whether the other side has bytes that did not come out yet."""
+        return self._next is not None and self._confirmed is not None and self._confirmed > self._next
+
     def start(self, sequence: int) -> None:
         """The sender's SYN has this number."""
         if self._next is None:

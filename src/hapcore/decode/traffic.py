@@ -48,6 +48,7 @@ class _Flow:
         "opened",
         "pending",
         "pending_size",
+        "seen",
         "sides",
         "starter",
         "tried",
@@ -58,6 +59,8 @@ class _Flow:
         self.sides = Assembler(), Assembler()
         #: The end that opened the connection, 0 or 1; None where that was not captured.
         self.starter: int | None = None
+        #: Whether its opening was captured; and whether the first message may be missing all the same.
+        self.seen = False
         self.midway = True
         self.opened = self.last = time
         self.conversation: Conversation | None = None
@@ -100,6 +103,8 @@ class Traffic:
         key = (source, target) if way == 0 else (target, source)
         flow = self._flows.get(key)
         opening = segment.flags & (Flag.SYN | Flag.ACK) == Flag.SYN
+        if flow is None and not (segment.data or segment.flags & Flag.SYN):
+            return  # the last confirmation of one that is over, mostly
         if flow is not None and opening and not flow.sides[way].started_with(segment.sequence):
             # The same ports again.
             yield from self._finish(flow, time, "connection closed, its end was not captured")
@@ -119,7 +124,8 @@ class Traffic:
     def close(self) -> Iterator[Entry]:
         """The capture ends."""
         for flow in list(self._flows.values()):
-            yield from self._finish(flow, self._time, "the capture ends")
+            over = flow.sides[0].ending and flow.sides[1].ending
+            yield from self._finish(flow, self._time, "connection closed" if over else "the capture ends")
 
     def _make_room(self) -> Iterator[Entry]:
         oldest = min(self._flows.values(), key=lambda one: (one.conversation is not None, one.last))
@@ -133,7 +139,7 @@ class Traffic:
             sequence += 1
             if flow.conversation is None and not flow.pending:
                 flow.starter = 1 - way if flags & Flag.ACK else way
-                flow.midway = False
+                flow.midway, flow.seen = False, True
         if flags & Flag.ACK:
             other.confirm(segment.acknowledged, time)
             for stretch in other.go_on(time):
@@ -168,6 +174,8 @@ class Traffic:
         if stretch.missing:
             flow.midway = True
             return
+        if flow.starter is not None and way != flow.starter and flow.sides[flow.starter].behind:
+            flow.midway = True  # what was said first was not captured, or not yet
         if flow.midway:
             yield from self._judge_midway(flow, way, stretch)
         else:
@@ -221,10 +229,9 @@ class Traffic:
         )
         flow.conversation = conversation
         pending, flow.pending = flow.pending, []
-        if not flow.midway:
-            yield from conversation.open(flow.opened)
-        else:
-            yield from conversation.open(flow.opened, "the capture begins in the middle of this connection")
+        how = "connection opened" if flow.seen else "the capture begins in the middle of this connection"
+        yield from conversation.open(flow.opened, how)
+        if flow.midway:
             if found is None:
                 yield from conversation.join(sealed=sealed, time=flow.opened)
             else:
