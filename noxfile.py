@@ -58,7 +58,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def plain(session: nox.Session) -> None:
     """The suite without the optional accelerators: same results, only slower."""
-    session.install("-q", "-e", ".[cli,asyncio,ble,test]")
+    session.install("-q", "-e", ".[cli,asyncio,ble,ble-accessory,test]")
     session.run("pip", "uninstall", "-q", "-y", "orjson", "gmpy2", success_codes=[0, 1])
     session.run("pytest", "-q", *session.posargs)
 
@@ -68,6 +68,14 @@ def examples(session: nox.Session) -> None:
     """Every example, those with windows too: Qt is installed, Tk and Xvfb must be there. No test may be skipped."""
     session.install("-q", "-e", ".[all,test]", "PySide6-Essentials>=6.8")
     session.run("pytest", "-q", "tests/examples", *session.posargs, env={"HAPCORE_WINDOWS": "1"})
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The page that `hap decode --html` writes, in a real browser: chromium and chromedriver must be there."""
+    session.install("-q", "-e", ".[all,test]", "selenium>=4.25")
+    page = ["tests/decode/test_report_in_browser.py", "tests/decode/test_report.py"]
+    session.run("pytest", "-q", *page, *session.posargs, env={"HAPCORE_BROWSER": "1"})
 
 
 @nox.session
