@@ -13,16 +13,14 @@ from pathlib import Path
 
 import pytest
 
-#: Set by `nox -s browser`: nothing that a browser needs may be missing.
-STRICT = "HAPCORE_BROWSER" in os.environ
-
-if not STRICT:
-    pytest.importorskip("selenium", reason="`nox -s browser` installs it")
+pytest.importorskip("selenium", reason="`nox -s browser` installs it")
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.wait import WebDriverWait
 
+#: Set by `nox -s browser`: nothing that a browser needs may be missing.
+STRICT = "HAPCORE_BROWSER" in os.environ
 #: The browser works for the page alone: no look for updates, nothing that it brings along.
 ARGUMENTS = (
     "--headless",
