@@ -18,8 +18,9 @@ from hapcore.ble.uuids import CHARACTERISTIC_INSTANCE_ID, SERVICE_INSTANCE_ID
 
 __all__ = ["AttributeServer", "Accesses"]
 
-#: The bit of a client configuration that asks for indications.
-_INDICATE: Final = 0x02
+#: What a central may write into a client configuration.
+_NOTHING: Final = b"\0\0"
+_INDICATIONS: Final = b"\2\0"
 
 
 class Accesses(Protocol):
@@ -58,8 +59,7 @@ class AttributeServer(Server):
     def indicates(self, connection: Connection, handle: int) -> bool:
         """Whether the central asked for indications of it."""
         attribute = self._live.get(handle)
-        configured = self.subscribers.get(connection, {}).get(attribute.handle) if attribute is not None else None
-        return configured is not None and bool(configured[0] & _INDICATE)
+        return attribute is not None and self.subscribers.get(connection, {}).get(attribute.handle) == _INDICATIONS
 
     def on_disconnection(self, bearer: att.Bearer) -> None:
         self._reading.pop(bearer, None)
@@ -149,7 +149,9 @@ class AttributeServer(Server):
         async def write(connection: Connection, data: bytes) -> None:
             if len(data) != 2:
                 raise att.ATT_Error(error_code=att.ATT_INVALID_ATTRIBUTE_LENGTH_ERROR)
-            await self._accesses.subscribe(connection, one.handle, bool(data[0] & _INDICATE))
+            if data not in (_NOTHING, _INDICATIONS):
+                raise att.ATT_Error(error_code=att.ATT_REQUEST_NOT_SUPPORTED_ERROR)
+            await self._accesses.subscribe(connection, one.handle, data == _INDICATIONS)
             self.write_cccd(connection, attribute, data)
 
         return gatt.Descriptor(

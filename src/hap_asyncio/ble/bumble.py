@@ -26,6 +26,9 @@ __all__ = ["BumbleServer", "open_radio", "static_address", "switch_on"]
 
 T = TypeVar("T")
 _log = logging.getLogger("hap_asyncio")
+if logging.getLogger("bumble").level == logging.NOTSET:
+    # It warns of packets that cross the end of a connection, which is no news to anybody.
+    logging.getLogger("bumble").setLevel(logging.ERROR)
 #: Seconds a controller may take for anything; then it is not there any more.
 _LIMIT: Final = 5.0
 #: Seconds until a controller that refused to advertise is asked again.
@@ -68,8 +71,9 @@ class BumbleServer:
         self._shown: _Advertisement | None = None
         self._radio = asyncio.Lock()
         self._tasks = Tasks()
-        self._closed = False
+        self._closed = self._gone = False
         device.on(device.EVENT_CONNECTION, self._opened)
+        device.host.on("flush", self._lost)
 
     @property
     def address(self) -> str:
@@ -177,11 +181,21 @@ class BumbleServer:
         connection.on(connection.EVENT_CONNECTION_ATT_MTU_UPDATE, partial(self._sized, link))
         self._application.link_opened(link.number, largest_read(connection.att_mtu), MAX_ATTRIBUTE)
 
+    def _lost(self) -> None:
+        """The controller is gone, and with it the central."""
+        if not self._closed:
+            _log.error("the Bluetooth controller is gone")
+        self._closed = self._gone = True
+        if self._link is not None:
+            self._ended(self._link, 0)
+
     def _sized(self, link: _Link) -> None:
         if self._link is link:
             self._application.mtu_changed(link.number, largest_read(link.connection.att_mtu), MAX_ATTRIBUTE)
 
     def _ended(self, link: _Link, _reason: int) -> None:
+        if self._link is not link:
+            return
         self._link = None
         for task in link.accesses:
             task.cancel()
@@ -233,6 +247,9 @@ class BumbleServer:
 
     async def _ordered(self, commands: Coroutine[object, object, None]) -> None:
         """Have the controller do something. It is never cancelled half-way: answers would go to the wrong command."""
+        if self._gone:
+            commands.close()
+            raise RadioError("the Bluetooth controller is gone")
         task = asyncio.ensure_future(commands)
         await settle(asyncio.wait([task], timeout=_LIMIT))
         if not task.done():

@@ -32,7 +32,7 @@ class Heard:
     """One advertiser: the latest of its advertisement and its scan response, together."""
 
     address: hci.Address
-    data: AdvertisingData
+    structures: tuple[tuple[int, bytes], ...]
     rssi: int
 
 
@@ -74,9 +74,12 @@ class Adapter:
             attempt = asyncio.ensure_future(self.device.connect_le(address, timeout=None))
             try:
                 await asyncio.wait([attempt], timeout=timeout)
-            finally:
-                if not attempt.done():
-                    await settle(self._give_up(attempt))
+            except asyncio.CancelledError:  # it may have come together with the connection
+                await settle(self._give_up(attempt))
+                raise
+            if not attempt.done():
+                await settle(self._give_up(attempt))
+                raise TimeoutError
             if attempt.cancelled() or isinstance(attempt.exception(), core.ConnectionError):
                 raise TimeoutError
             return attempt.result()
@@ -121,6 +124,7 @@ class Adapter:
     def _report(self, report: hci.HCI_LE_Advertising_Report_Event.Report) -> None:
         parts = self._parts.setdefault(report.address, {})
         parts[report.event_type == _SCAN_RESPONSE] = report.data
-        data = AdvertisingData.from_bytes(parts.get(False, b"") + parts.get(True, b""))
+        both = (structure for data in parts.values() for structure in AdvertisingData.from_bytes(data).ad_structures)
+        heard = Heard(report.address, tuple(both), report.rssi)
         for hearer in tuple(self._hearers):
-            hearer(Heard(report.address, data, report.rssi))
+            hearer(heard)

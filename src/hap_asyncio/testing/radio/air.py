@@ -76,7 +76,7 @@ class Air:
         self._count += 1
         number = self._count.to_bytes(2, "big").hex(":")
         public = hci.Address(f"00:1A:7D:00:{number}", hci.Address.PUBLIC_DEVICE_ADDRESS)
-        controller = VirtualController(name, self.ether, public)
+        controller = VirtualController(f"{self._count:05}", self.ether, public)
         self._stack.callback(controller.stop)
         device = await switch_on(
             controller, AsyncPipeSink(controller), address or f"F0:F1:F2:F3:{number}".upper(), name
@@ -99,8 +99,18 @@ class Air:
         return Bleak(client, type("AirScanner", (AirScanner,), {"adapter": adapter}))
 
     def vanish(self, device: Device) -> None:
-        """The device is out of range, or its plug is pulled."""
+        """The device goes out of range."""
         self.ether.vanish(self._controllers[device])
+
+    def come_back(self, device: Device) -> None:
+        """The device is in range again."""
+        self.ether.come_back(self._controllers[device])
+
+    def unplug(self, device: Device) -> None:
+        """The device's host loses its controller, as when a dongle is pulled out."""
+        self.vanish(device)
+        self._controllers[device].stop()
+        device.host.on_transport_lost()  # type: ignore[no-untyped-call]
 
     def lose_connections(self, count: int) -> None:
         """The next `count` connections break before their first packet, as happens on a bad line."""

@@ -19,7 +19,7 @@ from .controller import VirtualController
 
 __all__ = ["Ether"]
 
-#: Seconds until the other side notices that a controller has gone without a word.
+#: Seconds until two notice that they do not hear each other any more.
 _SUPERVISION: Final = 0.1
 
 
@@ -41,16 +41,19 @@ class Ether(LocalLink):
         self._stillborn = count
 
     def vanish(self, controller: VirtualController) -> None:
-        """The controller is gone, without a word: its peers notice by the silence."""
+        """The controller goes out of range: it hears nobody, nobody hears it, and both sides notice by the silence."""
         self.controllers.discard(controller)
-        peers = [(one.self_address, one.peer_address) for one in controller.le_connections.values()]
-        controller.stop()
-        for here, there in peers:
-            other = self.find_le_controller(there)
+        later = asyncio.get_running_loop().call_later
+        for one in controller.le_connections.values():
+            reason = hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR
+            later(_SUPERVISION, controller.lose, one.peer_address, reason)
+            other = self.find_le_controller(one.peer_address)
             if isinstance(other, VirtualController):
-                asyncio.get_running_loop().call_later(
-                    _SUPERVISION, other.lose, here, hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR
-                )
+                later(_SUPERVISION, other.lose, one.self_address, reason)
+
+    def come_back(self, controller: VirtualController) -> None:
+        """The controller is in range again."""
+        self.controllers.add(controller)
 
     def advertiser(self, address: hci.Address) -> VirtualController | None:
         """Who can be connected to under this address at the moment."""
@@ -82,21 +85,26 @@ class Ether(LocalLink):
     ) -> None:
         connection = sender_controller.le_connections.get(destination_address)
         receiver = self.find_le_controller(destination_address)
-        if connection is not None and receiver is not None:
+        if connection is not None and receiver is not None and sender_controller in self.controllers:
             # Under the address of this connection, which need not be the random one.
             source = connection.self_address
             asyncio.get_running_loop().call_soon(receiver.on_link_acl_data, source, transport, data)
 
     def send_advertising_pdu(self, sender_controller: Controller, packet: ll.AdvertisingPdu) -> None:
-        if isinstance(packet, ll.ConnectInd):  # at once: of two that answer one advertisement, the first has it
-            for controller in tuple(self.controllers):
-                if controller is not sender_controller:
-                    controller.on_ll_advertising_pdu(packet)
-        else:
-            super().send_advertising_pdu(sender_controller, packet)
+        # In order of their names, so that the same happens each time.
+        if sender_controller not in self.controllers:
+            return
+        for controller in sorted(self.controllers, key=lambda one: one.name):
+            if controller is sender_controller:
+                continue
+            if isinstance(packet, ll.ConnectInd):  # at once: of two that answer one advertisement, the first has it
+                controller.on_ll_advertising_pdu(packet)
+            else:
+                asyncio.get_running_loop().call_soon(controller.on_ll_advertising_pdu, packet)
 
     def send_ll_control_pdu(
         self, sender_address: hci.Address, receiver_address: hci.Address, packet: ll.ControlPdu
     ) -> None:
-        if self.find_le_controller(receiver_address) is not None:  # else it has vanished
+        # Else one of them is out of range.
+        if self.find_le_controller(receiver_address) and self.find_le_controller(sender_address):
             super().send_ll_control_pdu(sender_address, receiver_address, packet)

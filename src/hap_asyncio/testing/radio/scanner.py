@@ -63,7 +63,7 @@ def _told(heard: Heard) -> AdvertisementData:
     uuids: list[str] = []
     manufacturer: dict[int, bytes] = {}
     power: int | None = None
-    for kind, data in heard.data.ad_structures:
+    for kind, data in heard.structures:
         if kind in (_TYPE.COMPLETE_LOCAL_NAME, _TYPE.SHORTENED_LOCAL_NAME):
             name = data.decode("utf-8", "replace")
         elif kind == _TYPE.MANUFACTURER_SPECIFIC_DATA and len(data) >= 2:
