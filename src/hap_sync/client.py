@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
-from hapcore.controller.methods import Blocking, Requests
+from hapcore.controller.events import CharacteristicChanged
+from hapcore.controller.methods import Blocking
 from hapcore.engine import Command
-from hapcore.entropy import Entropy
-from hapcore.errors import Disconnected, PeerError, RemoteProtocolError
-from hapcore.home.book import telling
-from hapcore.home.target import Address
-from hapcore.ip.controller import (
-    CharacteristicChanged,
-    Connection,
-    GetAccessories,
-    Read,
-    Subscribe,
-    VerifyPairing,
-    Write,
-)
-from hapcore.pairing.records import Pairing
+from hapcore.home import Disconnect, Follow, Home, Stop
+from hapcore.home.keeping import Known
 
 from .feed import Feed
 from .loop import Loop
-from .session import Session
-from .stream import dial
+from .pump import Pump
 
-__all__ = ["Client", "Finder"]
+__all__ = ["Client"]
 
 R = TypeVar("R")
-#: Where an accessory may be, best first. Finders are asked in turn until one of their addresses will do.
-Finder: TypeAlias = Callable[[], Iterable[Address]]
 
 
-class Client(Requests, Blocking):
+class Client(Known, Blocking):
     """One paired accessory. Every call connects and verifies first where that is not done yet, or no longer true.
 
     All calls raise a `HapError`: `Disconnected` when the accessory cannot be reached, the connection ends or no answer
@@ -44,31 +30,14 @@ class Client(Requests, Blocking):
     only loses its result; whether the accessory carried it out is unknown then.
     """
 
-    def __init__(
-        self,
-        alias: str,
-        pairing: Pairing,
-        loop: Loop,
-        finders: Iterable[Finder],
-        entropy: Entropy,
-        opened: Callable[[Session], object],
-    ) -> None:
-        self.alias = alias
-        self.pairing = pairing
+    def __init__(self, engine: Home, pump: Pump, loop: Loop, alias: str, address: str | None) -> None:
+        super().__init__(engine, alias, address)
+        self._pump = pump
         self._loop = loop
-        self._finders = tuple(finders)
-        self._entropy = entropy
-        self._opened = opened
-        self._session: Session | None = None
-
-    @property
-    def connected(self) -> bool:
-        """Whether there is a verified session at the moment."""
-        return self._session is not None and not self._session.closed
 
     def do(self, command: Command[R]) -> R:
         """Carry out any command of `hapcore.ip.controller`."""
-        return self._ready(command).do(command)
+        return self._pump.do(self._asking(command))
 
     @contextmanager
     def subscribe(self, ids: Iterable[tuple[int, int]]) -> Generator[Feed[CharacteristicChanged], None, None]:
@@ -76,44 +45,13 @@ class Client(Requests, Blocking):
 
         The iteration raises `Disconnected` when the connection ends; subscribe again to reconnect.
         """
-        with self._ready(Subscribe(ids)).subscribe(ids) as changes:
-            yield changes
+        feed = Feed[CharacteristicChanged](self._loop)
+        try:
+            self._pump.do(Follow(self.alias, ids, feed, self._address))
+            yield feed
+        finally:
+            self._pump.post(Stop(feed))
 
     def close(self) -> None:
         """Close the connection, if there is one; the next call opens another."""
-        if self._session is not None:
-            self._session.close()
-
-    def _ready(self, command: Command[R]) -> Session:
-        session = self._session
-        if session is None or session.closed:
-            session = self._session = self._connect()
-        if not session.engine.accessories and isinstance(command, Read | Write | Subscribe):
-            session.do(GetAccessories())  # values are checked and converted by the database
-        return session
-
-    def _connect(self) -> Session:
-        failures: list[PeerError] = []
-        tried: set[Address] = set()
-        for find in self._finders:
-            for address in find():
-                if address not in tried:
-                    tried.add(address)
-                    try:
-                        return self._open(*address)
-                    except (Disconnected, RemoteProtocolError) as error:
-                        failures.append(error)
-        raise telling(failures, f"{self.alias} ({self.pairing.accessory_id})")
-
-    def _open(self, host: str, port: int) -> Session:
-        known = self._session.engine.accessories if self._session else ()
-        session = Session(
-            dial(self._loop, host, port), Connection(host, entropy=self._entropy, database=known), self._loop
-        )
-        try:
-            session.do(VerifyPairing(self.pairing))
-        except BaseException:
-            session.close()
-            raise
-        self._opened(session)
-        return session
+        self._pump.post(Disconnect(self.alias, self._address))

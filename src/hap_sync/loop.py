@@ -194,6 +194,8 @@ class Loop:
             if due is not None and due <= now:
                 member.on_time(now)
         for _ in range(len(self._soon)):
+            if not self._soon:
+                break  # one that waited has seen to the others
             try:
                 self._soon.popleft()()
             except Exception:  # noqa: BLE001 - whatever the application does, the others are served

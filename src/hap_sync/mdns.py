@@ -117,7 +117,11 @@ class Mdns:
 
     def browse(self) -> Browsing:
         """Iterate over what is there and, without end, over what changes. `with` ends it in time."""
-        browsing = Browsing(self._loop, self._thread, self._inner, self._browsings.discard)
+        return self.listen(None)
+
+    def listen(self, heard: Callable[[DiscoveredAccessory | Gone], object] | None) -> Browsing:
+        """As `browse()`, but `heard` is called with what is found, by whichever call waits."""
+        browsing = Browsing(self._loop, self._thread, self._inner, self._browsings.discard, heard)
         self._browsings.add(browsing)
         return browsing
 
@@ -135,8 +139,16 @@ class Browsing(Feed[DiscoveredAccessory | Gone]):
     Ends with its `with` block, with `close()`, or with the `Mdns` it is of.
     """
 
-    def __init__(self, loop: Loop, thread: _Thread, inner: AsyncioMdns, ended: Callable[[Browsing], None]) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        thread: _Thread,
+        inner: AsyncioMdns,
+        ended: Callable[[Browsing], None],
+        heard: Callable[[DiscoveredAccessory | Gone], object] | None,
+    ) -> None:
         super().__init__(loop)
+        self._heard = heard
         self._thread = thread
         self._ended = ended
 
@@ -147,6 +159,9 @@ class Browsing(Feed[DiscoveredAccessory | Gone]):
 
     def put(self, item: DiscoveredAccessory | Gone) -> None:
         """One entry an accessory, so that a slow reader loses none of them."""
+        if self._heard is not None:
+            self._heard(item)
+            return
         for stale in [one for one in self._items if one.device_id == item.device_id]:
             self._items.remove(stale)
         super().put(item)

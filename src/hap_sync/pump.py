@@ -10,9 +10,10 @@ from functools import partial
 from typing import Final, TypeVar, cast
 
 from hapcore import engine as hap
+from hapcore.home import Home
 from hapcore.ip.accessory import Server
 from hapcore.ip.controller import Connection
-from hapcore.ip.drive import Drive
+from hapcore.ip.drive import Drive, outcome
 
 from .keylog import watch
 from .loop import Loop
@@ -40,7 +41,7 @@ class Pump(Drive[Wire]):
     """
 
     def __init__(
-        self, engine: Server | Connection, loop: Loop, report: Callable[[hap.Output], None], store: Store
+        self, engine: Server | Connection | Home, loop: Loop, report: Callable[[hap.Output], None], store: Store
     ) -> None:
         super().__init__(engine, watch(engine, report), store)
         self.engine = engine
@@ -71,9 +72,9 @@ class Pump(Drive[Wire]):
                 reply = cast("hap.Done | hap.Failed", replies[number])
             finally:
                 del replies[number]
-        if isinstance(reply, hap.Failed):
-            raise reply.error
-        return cast("R", reply.result)
+        if (error := outcome(reply)) is not None:
+            raise error
+        return cast("R", cast("hap.Done", reply).result)
 
     def adopt(self, transport: Transport, number: hap.ConnectionId, take: Take, end: End) -> None:
         """Connect `transport` with the engine's connection `number` and its inputs. It is closed when that ends."""
@@ -131,8 +132,7 @@ class Pump(Drive[Wire]):
         if wire.unsent > HIGH_WATER and not (wire.paused or wire.ended):
             wire.paused = True
             wire.watch()
-            if not isinstance(self.engine, Connection):  # a controller sends one request at a time
-                self.engine.pause_sending(wire.number, time.monotonic())
+            self._choke(wire.number, True, time.monotonic())
 
     def _flush(self, wire: Wire) -> None:
         """Hand the transport as much of the backlog as it takes now."""
@@ -160,8 +160,7 @@ class Pump(Drive[Wire]):
                 return
             if wire.paused:
                 wire.paused = False
-                if not isinstance(self.engine, Connection):
-                    self.engine.resume_sending(wire.number, time.monotonic())
+                self._choke(wire.number, False, time.monotonic())
             wire.watch()
 
     def _lose(self, wire: Wire, error: Exception | None = None) -> None:
@@ -199,7 +198,7 @@ class Pump(Drive[Wire]):
             super()._keep(effect)
         except Exception as error:  # noqa: BLE001 - a store may fail in its own way; the engine knows what follows
             _log.error("could not store %s: %s", effect.key, error)
-            self.engine.effect_failed(effect, f"{type(error).__name__}: {error}", time.monotonic())
+            self._unkept(effect, error, time.monotonic())
 
     def _wake_by(self, due: float) -> None:
         """The loop asks every member before it waits."""

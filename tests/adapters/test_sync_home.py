@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from tests.adapters.sync_home import CODE, WRONG_CODE, House, lamp, open_house, open_lamp
 
 import hap_sync
@@ -318,14 +319,15 @@ def test_a_restarted_accessory_is_found_again(tmp_path: Path) -> None:
 
 
 def test_fails_over_to_the_address_that_works(house: House) -> None:
-    client, on, port = house.pair(), house.light.on.id, house.server.port
-    client._finders = (lambda: [("127.0.0.1", 1)], lambda: [("127.0.0.1", 1), ("localhost", port)])
+    client, on = house.pair(), house.light.on.id
+    record = house.home.record("lamp")
+    house.home.save(evolve(record, addresses=("::1", "localhost")))
     assert client.read([on])[on].value is False
-    client._finders = (lambda: [("127.0.0.1", 1)],)
+    house.home.save(evolve(record, port=1))
     client.close()
     with pytest.raises(Disconnected, match="port 1: Connection refused"):
         client.read([on])
-    client._finders = ()
+    house.home.save(evolve(record, addresses=()))
     with pytest.raises(Disconnected, match="was not found"):
         client.read([on])
 
@@ -334,12 +336,16 @@ def test_another_device_at_the_address_is_not_taken_for_ours(house: House) -> No
     client = house.pair()
     with open_lamp() as (_, other):
         elsewhere = house.home.connect("lamp", address=f"127.0.0.1:{other.port}")
-        elsewhere._finders = (lambda: [("127.0.0.1", 1), ("127.0.0.1", other.port)],)
-        with pytest.raises(AccessoryChanged) as failure:
+        with pytest.raises(AccessoryChanged):
             elsewhere.read([(1, 2)])
-        assert "port 1: Connection refused" in failure.value.__notes__[0]
         other.run(timeout=0.02)
         assert not other._pump._wires  # nothing is left open there
+        record = house.home.record("lamp")
+        house.home.save(evolve(record, addresses=("::1", "127.0.0.1"), port=other.port))
+        with pytest.raises(AccessoryChanged) as failure:
+            client.read([(1, 2)])
+        assert "cannot connect to ::1" in failure.value.__notes__[0]
+        house.home.save(record)
     assert client.pairings()
 
 
@@ -561,13 +567,13 @@ def test_ctrl_c_in_a_write_only_loses_the_result(house: House) -> None:
 
     client, on = house.pair(), house.light.on.id
     client.read([on])
-    session = client._session
+    wires = list(house.server._pump._wires)
     with pytest.raises(KeyboardInterrupt):
         client.write({on: True})
     assert client.read([house.light.brightness.id])[house.light.brightness.id].value == 40
-    assert client._session is session  # the very same connection
+    assert list(house.server._pump._wires) == wires  # the very same connection
     assert house.light.on.value is True  # and the accessory finished the write
-    assert not session._pump._replies
+    assert not house.home._pump._replies
 
 
 @pytest.mark.parametrize("moment", [1, 2], ids=["waiting for the accessory", "storing"])
