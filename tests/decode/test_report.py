@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from pathlib import Path
 
 import pytest
 from tests.decode.made_up import HOSTILE, LAMP, PLUG, Talk, attack, evening, touched
@@ -237,6 +238,15 @@ def test_a_page_has_a_limit_and_counts_what_is_beyond(monkeypatch, name, limit, 
     assert len(rows) == len(details)
     assert tables["leftOut"] == len(entries) - len(rows)
     assert [row["n"] for row in rows] == list(range(len(rows)))
+
+
+def test_the_picture_in_the_documentation_is_a_picture():
+    picture = Path(__file__).parents[2] / "docs" / "report.png"
+    data = picture.read_bytes()
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    assert int.from_bytes(data[16:20], "big") > 1000
+    assert len(data) < 300_000
+    assert "](report.png)" in picture.with_name("recorder.md").read_text(encoding="utf-8")
 
 
 def test_the_policy_lets_only_this_script_and_this_style_through():
