@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 from collections.abc import Iterator
 from typing import IO, Final, NamedTuple
 
@@ -118,6 +119,8 @@ class Capture:
             from pcapng import FileScanner, blocks, exceptions
         except ImportError:
             raise _missing() from None
+        # The library complains about itself.
+        warnings.filterwarnings("ignore", "Field type should not be", DeprecationWarning)
         packets = (blocks.EnhancedPacket, blocks.ObsoletePacket)
         try:
             for block in FileScanner(self._source):
