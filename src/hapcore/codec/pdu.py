@@ -125,17 +125,18 @@ def write_request(request: Request, limit: int) -> list[bytes]:
 
 
 def write_response(response: Response, limit: int) -> list[bytes]:
-    """The fragments of a response, each of at most `limit` (7 or more) bytes before encryption (HAP-BLE A.3.5).
+    """The fragments of a response, each of at most `limit` (5 or more) bytes before encryption (HAP-BLE A.3.5).
 
-    Without a body the length field is left out.
+    Without a body the length field is left out; then 3 bytes are enough.
     """
     head = bytes((_RESPONSE, response.tid, response.status))
     return _fragments(head, response.body or None, limit, response.tid, _RESPONSE)
 
 
 def _fragments(head: bytes, body: bytes | None, limit: int, tid: int, kind: int) -> list[bytes]:
-    if limit < MIN_FRAGMENT:
-        raise LocalProtocolError(f"fragments of {limit} bytes are too small, 7 are needed", argument="limit")
+    least = len(head) + (0 if body is None else _LENGTH)
+    if limit < least:
+        raise LocalProtocolError(f"fragments of {limit} bytes are too small, {least} are needed", argument="limit")
     if body is None:
         return [head]
     size = len(body)

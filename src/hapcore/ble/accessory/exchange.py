@@ -15,7 +15,7 @@ from hapcore.ble.accessory.requests import process
 from hapcore.ble.accessory.table import Cell
 from hapcore.codec.pdu import MIN_FRAGMENT, PduError, PduStatus, Response, write_response
 from hapcore.crypto.keys import TAG_SIZE
-from hapcore.errors import DesynchronisedError, HapError, RemoteProtocolError
+from hapcore.errors import DesynchronisedError, HapError, LocalProtocolError, RemoteProtocolError
 
 if TYPE_CHECKING:
     from hapcore.ble.accessory.peripheral import Peripheral
@@ -97,10 +97,11 @@ def answer(peripheral: Peripheral, link: Link, status: PduStatus, body: bytes = 
     if len(body) > peripheral.max_body:
         status, body = PduStatus.INVALID_REQUEST, b""
     limit = link.max_read - (TAG_SIZE if procedure.secured else 0)
-    if limit < MIN_FRAGMENT:
+    try:
+        procedure.fragments = deque(write_response(Response(procedure.request.tid, status, body), limit))
+    except LocalProtocolError:
         peripheral.fail(RemoteProtocolError("room for an answer in an attribute value", f"{link.max_read} bytes"))
         return
-    procedure.fragments = deque(write_response(Response(procedure.request.tid, status, body), limit))
     _deliver(peripheral, link, procedure)
 
 

@@ -160,7 +160,7 @@ class Table:
     """
 
     def __init__(self, database: Database) -> None:
-        if len(database.accessories) > 1:
+        if len(database.accessories) != 1:
             raise LocalProtocolError("a bridge cannot be served over Bluetooth LE", argument="accessories")
         self.cells: dict[int, Cell] = {}
         #: Numbers of services, read from the first characteristic of each.

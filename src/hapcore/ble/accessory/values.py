@@ -70,11 +70,7 @@ def read(peripheral: Peripheral, link: Link, cell: Cell) -> None:
         return
     role, characteristic = cell.role, cell.characteristic
     if role in _PAIRING_ROLES:
-        found = link.pairing.read(role)
-        if found is None:
-            peripheral.answer(PduStatus.INVALID_REQUEST)
-        else:
-            _answer_value(peripheral, found)
+        _read_message(peripheral, link, role)
     elif role is Role.SIGNATURE:
         _answer_value(peripheral, b"")
     elif role is Role.PAIRING_FEATURES:
@@ -87,6 +83,14 @@ def read(peripheral: Peripheral, link: Link, cell: Cell) -> None:
         )
     else:
         _answer(peripheral, characteristic, characteristic.value)
+
+
+def _read_message(peripheral: Peripheral, link: Link, role: Role) -> None:
+    found = link.pairing.read(role)
+    if found is None:
+        peripheral.answer(PduStatus.INVALID_REQUEST)
+    else:
+        _answer_value(peripheral, found)
 
 
 def _read_answered(peripheral: Peripheral, characteristic: AnyCharacteristic, answer: AnswerRead) -> None:
@@ -229,10 +233,13 @@ def _refuse_write(peripheral: Peripheral, cell: Cell, *, timed: bool) -> PduStat
 def _message_taken(peripheral: Peripheral, link: Link, cell: Cell, order: _Order, well_formed: bool) -> None:
     if not peripheral.serves(link):
         return  # it has gone while the message was stored
-    if well_formed:
-        _written(peripheral, link, cell, order)
-    else:
+    if not well_formed:
         peripheral.answer(PduStatus.INVALID_REQUEST)
+    elif order.return_response:
+        # Whoever has just removed itself is told so, though it may read nothing any more.
+        _read_message(peripheral, link, cell.role)
+    else:
+        peripheral.answer(PduStatus.SUCCESS)
 
 
 def _written(peripheral: Peripheral, link: Link, cell: Cell, order: _Order) -> None:
