@@ -129,21 +129,25 @@ def test_a_link_that_is_not_understood(tmp_path, talk):
 
 
 def test_every_prefix_of_a_pcap(tmp_path, talk, keys):
-    check_prefixes(tmp_path, pcap(Stream(talk).packets), keys, 200)
+    check_prefixes(tmp_path, pcap(Stream(talk).packets), keys, 60)
 
 
 def test_every_prefix_of_a_pcapng(tmp_path, talk, keys):
-    check_prefixes(tmp_path, pcapng([(0, one) for one in Stream(talk).packets]), keys, 200)
+    check_prefixes(tmp_path, pcapng([(0, one) for one in Stream(talk).packets]), keys, 60)
 
 
 def check_prefixes(tmp_path, data, keys, count):
     """Whatever is cut off, what came before is shown as in the whole, and it is said that something is missing."""
     complete, _ = played(data, keys)
-    for size in sorted({*range(4, 60), *random.Random(1).sample(range(60, len(data)), count)}):
+    for size in sorted({*range(4, 60, 5), *random.Random(1).sample(range(60, len(data)), count)}):
         found, capture = played(data[:size], keys)
         assert not capture.damaged, (size, capture.trouble)
-        assert found[:-1] == complete[: max(0, len(found) - 1)], size
-        assert not found or found[-1] == "the capture ends" or len(found) == len(complete)
+        assert not found or found.pop() in ("the capture ends", "connection closed")
+        if found and found[-1].startswith("it ends inside a message"):
+            found.pop()
+        if found and "bytes missing here" in found[-1]:
+            found.pop()  # confirmed, but not there
+        assert found == complete[: len(found)], size
     file = tmp_path / "x"
     file.write_bytes(data[:-7])
     result = run(file, "--keylog", keys)
@@ -160,7 +164,7 @@ def played(data, keys):
 
 
 @pytest.mark.parametrize("kind", ["pcap", "pcapng"])
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(12))
 def test_files_with_turned_bits(kind, seed, talk, keys):
     packets = Stream(talk).packets
     data = bytearray(pcap(packets) if kind == "pcap" else pcapng([(0, one) for one in packets]))
