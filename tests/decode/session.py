@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from collections.abc import Callable
 
 from hapcore.catalogue import services as s
 from hapcore.codec import tlv8
@@ -64,7 +65,7 @@ class Talk:
 class House:
     """An accessory and its controllers; every call passes a quarter of a second."""
 
-    def __init__(self, *, rooms: int = 1) -> None:
+    def __init__(self, *, rooms: int = 1, server: Callable[..., Server] = Server) -> None:
         self.lamp = s.Lightbulb("Lamp", on=False, brightness=40)
         camera = s.CameraRTPStreamManagement(
             supported_video_stream_configuration=b"",
@@ -75,7 +76,7 @@ class House:
             streaming_status=b"\x01\x01\x00",
         )
         lights = [s.Lightbulb(f"Room {number}", on=False, key=f"room-{number}") for number in range(1, rooms)]
-        self.server = Server(
+        self.server = server(
             [Accessory("Lamp", services=[self.lamp, camera, *lights])],
             config=Config(name="Lamp", setup_code=CODE),
             state={},
@@ -84,6 +85,8 @@ class House:
         self.draws = draws("controller")
         self.now = START
         self.pairing: Pairing | None = None
+        #: The keys that the accessory's engine told.
+        self.told: list[SessionKeysMade] = []
         while self.server.poll() is not None:
             pass
 
@@ -161,6 +164,8 @@ class Line:
                 busy = True
                 if isinstance(output, SendBytes):
                     answers.append(output.data)
+                elif isinstance(output, SessionKeysMade):
+                    house.told.append(output)
                 elif isinstance(output, WriteRequested):
                     server.submit(AnswerWrite(output.request, {}), house.now)
                 elif isinstance(output, ReadRequested):

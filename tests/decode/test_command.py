@@ -110,7 +110,10 @@ def test_what_is_no_capture(tmp_path):
         (bytes(1000), "is no capture"),
     ]:
         file.write_bytes(data)
-        assert said in failure(hap("decode", file)), data[:8]
+        result = run(file)
+        assert result.exit_code == 1, data[:8]
+        assert result.output.startswith("hap: "), data[:8]
+        assert said in result.output, data[:8]
     assert "does not exist" in failure(hap("decode", tmp_path / "no"), 2)
 
 

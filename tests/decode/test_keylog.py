@@ -7,12 +7,16 @@ import os
 import stat
 
 import pytest
+from tests.decode.session import House
 
 from hap_sync import keylog
 from hapcore.crypto.frames import SessionKeys
 from hapcore.crypto.secret import Secret
 from hapcore.engine import ConnectionId, Done, Engine
+from hapcore.ip.controller import Read
 from hapcore.pairing.keylog import SessionKeysMade, read_key_log, write_line
+from hapcore.replay import assert_replays, replay_transcript
+from hapcore.transcript import RecordedServer, read_transcripts
 
 READ, WRITE = bytes(range(32)), bytes(range(32, 64))
 MADE = SessionKeysMade(
@@ -107,3 +111,48 @@ def test_a_file_that_cannot_be_written_is_one_warning(tmp_path, monkeypatch, cap
         report(MADE)
     assert len(caplog.records) == 1
     assert READ.hex() not in caplog.text
+
+
+# Transcripts, and the two together
+
+
+@pytest.mark.parametrize("with_secrets", [False, True])
+def test_a_transcript_beside_has_no_keys_and_replays(with_secrets):
+    lines: list[bytes] = []
+    house = House(
+        server=lambda accessories, **more: RecordedServer(
+            accessories, sink=lines.append, with_secrets=with_secrets, **more
+        )
+    )
+    house.server.tells_keys = True
+    house.pair()
+    line = house.connect()
+    line.verify()
+    line.do(Read([house.find("25")]))
+    (one,) = read_key_log(line.talk.keys).sessions
+    text = b"".join(lines)
+    for key in (one.keys.read.reveal(), one.keys.write.reveal()):
+        assert key.hex().encode() not in text
+    (transcript,) = read_transcripts(lines)
+    assert any(line.content.get("out") == {"$other": "SessionKeysMade"} for line in transcript.lines)
+    outcome = replay_transcript(transcript)
+    assert outcome.first is None, outcome.first
+    assert outcome.compared > 10
+    assert_replays(lines)
+
+
+def test_both_engines_tell_the_same_and_only_when_asked():
+    house = House()
+    house.pair()
+    line = house.connect()
+    line.verify()
+    assert house.told == []
+    house.server.tells_keys = True
+    line = house.connect()
+    line.verify()
+    (made,) = house.told
+    (logged,) = read_key_log(line.talk.keys).sessions
+    assert made.keys == logged.keys
+    assert made.public == logged.public == read_key_log(write_line(made, 1.0)).sessions[0].public
+    assert made.accessory_id == logged.accessory_id == house.accessory_id
+    assert made.controller_id.decode() == logged.controller_id
