@@ -364,9 +364,11 @@ def test_what_cannot_be_seen_is_made_visible(open_page):
         Kind.EVENT, "a\x00b\x1b[31m\u202ec\u200bd\nfalse title", details=(("JSON", "one\ntwo\x07"),), data=b"\x00A\xff"
     )
     chrome = open_page(talk.entries)
-    assert rows(chrome) == ["a\u2400b\u241b[31m\u27e8202E\u27e9c\u27e8200B\u27e9d\u240afalse title"]
+    assert rows(chrome) == [
+        "a\u27e800\u27e9b\u27e81B\u27e9[31m\u27e8202E\u27e9c\u27e8200B\u27e9d\u27e80A\u27e9false title"
+    ]
     row(chrome, rows(chrome)[0]).click()
-    assert find(chrome, "#panel .details dd").text == "one\ntwo\u2407"
+    assert find(chrome, "#panel .details dd").text == "one\ntwo\u27e807\u27e9"
     assert find(chrome, "#panel pre").text.split() == ["00000", "00", "41", "ff", "\u00b7A\u00b7"]
 
 

@@ -23,7 +23,8 @@ __all__ = ["MAX_BYTES", "MAX_ENTRIES", "MAX_PAGE", "MAX_TEXT", "SLOW", "Look", "
 
 #: An answer that took longer, in seconds, is marked.
 SLOW = 1.0
-#: Entries in one page. A browser draws only what is in sight, but has to keep the rest: this many in about 300 MB.
+#: Entries in one page. A browser draws only what is in sight, but reads the rest: so many short ones are 40 MB, open in
+#: about a second and are searched in another.
 MAX_ENTRIES = 200_000
 #: Characters in one page; browsers have no text longer than about 512 Mi, and nobody sends such a file.
 MAX_PAGE = 256 * 1024 * 1024

@@ -9,17 +9,15 @@ function make(tag, name, text) {
   return node;
 }
 
-// Control characters as their pictures, and what turns the direction of writing or has no width by its number: a peer
-// must not be able to make a line read as something else. Of several lines, the line ends stay.
+// Control characters, and what turns the direction of writing or has no width, by their numbers: a peer must not be able
+// to make a line read as something else. Of several lines, the line ends stay.
 function shown(text, lines = false) {
   return String(text).replace(
     /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g,
     (character) => {
       const code = character.charCodeAt(0);
       if (lines && (code === 10 || code === 9)) return character;
-      if (code < 32) return String.fromCharCode(0x2400 + code);
-      if (code === 127) return "\u2421";
-      return "\u27e8" + code.toString(16).toUpperCase().padStart(4, "0") + "\u27e9";
+      return "\u27e8" + code.toString(16).toUpperCase().padStart(code < 256 ? 2 : 4, "0") + "\u27e9";
     },
   );
 }
