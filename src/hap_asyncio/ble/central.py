@@ -1,0 +1,127 @@
+"""Listening for accessories with bleak: one scan for all who want to hear."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, Protocol, TypeAlias
+
+from bleak import BleakClient, BleakScanner
+from bleak.backends.client import BaseBleakClient
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
+
+from hap_asyncio.tasks import Tasks
+from hapcore.ble.advert import COMPANY_ID
+from hapcore.ble.controller.inputs import Advertisement
+
+__all__ = ["Backend", "Central", "open_central", "problem"]
+
+#: Hears an advertisement of Apple's company id.
+Hearer: TypeAlias = Callable[[Advertisement], object]
+#: Devices remembered so that they can be connected: a street has hundreds, a hostile neighbour any number.
+_MAX_DEVICES: Final = 1000
+#: Seconds a host may take to begin or end a scan.
+_LIMIT: Final = 10.0
+_log = logging.getLogger("hap_asyncio")
+
+
+class Backend(Protocol):
+    """bleak on something else than the computer's own Bluetooth, such as `hap_asyncio.testing.radio`."""
+
+    @property
+    def client(self) -> type[BaseBleakClient]:
+        """What connects."""
+        ...
+
+    @property
+    def scanner(self) -> type[BaseBleakScanner]:
+        """What scans."""
+        ...
+
+
+class Central:
+    """The computer's Bluetooth, shared by all who look for accessories or are connected; from `open_central()`.
+
+    `adapter` is the local radio ("hci1"), where the platform lets one choose.
+    """
+
+    def __init__(self, backend: Backend | None = None, adapter: str | None = None) -> None:
+        self._backend = backend
+        self._options: dict[str, Any] = {} if adapter is None else {"bluez": {"adapter": adapter}}
+        self._hearers: dict[Hearer, Callable[[str], object]] = {}
+        self._devices: dict[str, BLEDevice] = {}
+        self._scanner: BleakScanner | None = None
+        self._changing = asyncio.Lock()
+        self._tasks = Tasks()
+
+    def listen(self, hearer: Hearer, failed: Callable[[str], object]) -> None:
+        """Hand every advertisement of Apple's company id to `hearer` from now on; or tell why that cannot be."""
+        self._hearers[hearer] = failed
+        self._tasks.start(self._adjust())
+
+    def unlisten(self, hearer: Hearer) -> None:
+        """No more. Harmless when it was not listening."""
+        self._hearers.pop(hearer, None)
+        self._tasks.start(self._adjust())
+
+    def client(self, address: str, disconnected: Callable[[BleakClient], None]) -> BleakClient:
+        """A bleak client for what was last heard at `address`."""
+        options = dict(self._options) if self._backend is None else {"backend": self._backend.client}
+        return BleakClient(self._devices.get(address, address), disconnected_callback=disconnected, **options)
+
+    async def aclose(self) -> None:
+        """Stop scanning."""
+        self._hearers.clear()
+        await self._adjust()
+        await self._tasks.aclose()
+
+    async def _adjust(self) -> None:
+        """Scan if, and only if, somebody listens."""
+        async with self._changing:
+            try:
+                async with asyncio.timeout(_LIMIT):
+                    if self._hearers and self._scanner is None:
+                        options = dict(self._options) if self._backend is None else {"backend": self._backend.scanner}
+                        scanner = BleakScanner(self._hear, **options)
+                        await scanner.start()
+                        self._scanner = scanner
+                    elif not self._hearers and self._scanner is not None:
+                        scanner, self._scanner = self._scanner, None
+                        await scanner.stop()
+            except Exception as error:  # noqa: BLE001 - bleak's backends raise whatever their platform does
+                _log.info("scanning: %s", problem(error))
+                for hearer, failed in list(self._hearers.items()):
+                    del self._hearers[hearer]
+                    failed(problem(error))
+
+    def _hear(self, device: BLEDevice, data: AdvertisementData) -> None:
+        manufacturer_data = data.manufacturer_data.get(COMPANY_ID)
+        if manufacturer_data is None:
+            return
+        self._devices.pop(device.address, None)
+        self._devices[device.address] = device
+        if len(self._devices) > _MAX_DEVICES:
+            del self._devices[next(iter(self._devices))]  # the one that has been silent longest
+        heard = Advertisement(device.address, manufacturer_data, data.local_name or device.name or "", data.rssi)
+        for hearer in tuple(self._hearers):
+            hearer(heard)
+
+
+@asynccontextmanager
+async def open_central(backend: Backend | None = None, adapter: str | None = None) -> AsyncGenerator[Central, None]:
+    """Bluetooth for the length of a block; see `Central`."""
+    central = Central(backend, adapter)
+    try:
+        yield central
+    finally:
+        await central.aclose()
+
+
+def problem(error: BaseException) -> str:
+    """What went wrong, in words."""
+    if isinstance(error, TimeoutError):
+        return "it took too long"
+    return str(error) or type(error).__name__
