@@ -31,6 +31,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Seen]:
 
     class Server(accessory.Server):
         current = None
+        tells_keys = True
 
         def receive_data(self, connection, data, now):
             self.current = connection
@@ -55,6 +56,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Seen]:
             super()._emit_confirmed(effect, done, failed)
 
     class Connection(controller.Connection):
+        tells_keys = True
+
         def poll(self):
             if (output := super().poll()) is not None:
                 _note(found["controller"], output, self._state)

@@ -22,6 +22,7 @@ from hapcore.ip.controller.states import TRANSITIONS, State
 
 _TELL = "Give the result to who asked."
 _ANY = ""
+_KEYS = "Write it to the key log, for who reads captures. They are secrets: to nobody else."
 
 
 class Duty(NamedTuple):
@@ -76,6 +77,7 @@ ACCESSORY = {
     ),
     "ReadRequested": Duty((Security.SECURED,), _ANY, "Ask the getters, submit `AnswerRead`."),
     "SessionClosed": Duty((Security.CLOSED,), "right after `CloseConnection`", "Tell the application."),
+    "SessionKeysMade": Duty((Security.TRANSIENT, Security.SECURED), "where `tells_keys` is set", _KEYS),
     "SessionOpened": Duty((Security.SECURED,), "right after pair-verify", "Tell the application."),
     "SetupAttemptFailed": Duty((Security.PLAIN,), "during pair-setup", "Tell the application."),
     "SubscriptionChanged": Duty((Security.SECURED,), _ANY, "Tell the application."),
@@ -108,6 +110,7 @@ CONTROLLER = {
     "EventUnreadable": Duty((State.SECURED,), _ANY, "Tell the application, or a log; read again what matters."),
     "SendBytes": Duty(_SENDING, _ANY, "Send it after what was sent before."),
     "SessionClosed": Duty((State.CLOSED,), "last of all", "Wake who waits for changes. Drop the engine."),
+    "SessionKeysMade": Duty((State.SECURED,), "where `tells_keys` is set", _KEYS),
 }
 
 #: What both engines say to commands.

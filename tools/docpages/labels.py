@@ -20,6 +20,7 @@ PURPOSE = {
     "pair-setup.srp-b": "the accessory's SRP secret for each M1; again while B begins with a zero byte",
     "pair-setup.srp-a": "the controller's SRP secret; again while A, S, K or the proof begins with a zero byte",
     "pair-verify.x25519": "the key of one pair-verify, on either side",
+    "pair-resume.session-id": "over Bluetooth LE, the accessory's name for each session that is resumed",
     "controller.pairing-id": "the controller's pairing id, where no identity is given",
     "controller.ltsk": "the controller's long-term key, where no identity is given",
     "timed-write.pid": "the number of a timed write",

@@ -17,6 +17,7 @@ from hapcore.accessory.events import (
     WriteRequested,
 )
 from hapcore.ip.accessory.server import Server
+from hapcore.pairing.keylog import SessionKeysMade
 
 __all__ = [
     "AnswerRead",
@@ -33,6 +34,7 @@ __all__ = [
     "RequestId",
     "Server",
     "SessionClosed",
+    "SessionKeysMade",
     "SessionOpened",
     "SetupAttemptFailed",
     "Shutdown",

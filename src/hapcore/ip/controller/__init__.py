@@ -22,6 +22,7 @@ from hapcore.controller.events import CharacteristicChanged, EventUnreadable, Se
 from hapcore.controller.results import ReadResult, Status, WriteResult
 from hapcore.ip.controller.connection import PAIRING_TIMEOUT, REQUEST_TIMEOUT, Connection
 from hapcore.ip.controller.states import State
+from hapcore.pairing.keylog import SessionKeysMade
 
 __all__ = [
     "PAIRING_TIMEOUT",
@@ -40,6 +41,7 @@ __all__ = [
     "ReadResult",
     "RemovePairing",
     "SessionClosed",
+    "SessionKeysMade",
     "StartPairSetup",
     "State",
     "Status",
