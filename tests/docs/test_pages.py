@@ -133,6 +133,7 @@ def _known() -> set[str]:
         hapcore.ids,
         hapcore.model.accessory,
         hapcore.model.database,
+        hapcore.pairing.keylog,
         hapcore.pairing.records,
         hapcore.setup_code,
         hapcore.catalogue.services,

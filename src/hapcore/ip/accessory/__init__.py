@@ -17,7 +17,6 @@ from hapcore.accessory.events import (
     WriteRequested,
 )
 from hapcore.ip.accessory.server import Server
-from hapcore.pairing.keylog import SessionKeysMade
 
 __all__ = [
     "AnswerRead",
@@ -34,7 +33,6 @@ __all__ = [
     "RequestId",
     "Server",
     "SessionClosed",
-    "SessionKeysMade",
     "SessionOpened",
     "SetupAttemptFailed",
     "Shutdown",

@@ -22,7 +22,6 @@ from hapcore.controller.events import CharacteristicChanged, EventUnreadable, Se
 from hapcore.controller.results import ReadResult, Status, WriteResult
 from hapcore.ip.controller.connection import PAIRING_TIMEOUT, REQUEST_TIMEOUT, Connection
 from hapcore.ip.controller.states import State
-from hapcore.pairing.keylog import SessionKeysMade
 
 __all__ = [
     "PAIRING_TIMEOUT",
@@ -41,7 +40,6 @@ __all__ = [
     "ReadResult",
     "RemovePairing",
     "SessionClosed",
-    "SessionKeysMade",
     "StartPairSetup",
     "State",
     "Status",
