@@ -79,4 +79,4 @@ def test_imports_and_calls(path):
 
 def _is_own(node: ast.Attribute) -> bool:
     owner = node.value
-    return isinstance(owner, ast.Attribute) or (isinstance(owner, ast.Name) and owner.id in {"self", "server"})
+    return isinstance(owner, ast.Attribute) or (isinstance(owner, ast.Name) and owner.id in {"self", "server", "peripheral"})

@@ -12,14 +12,15 @@ from hapcore.replay.known import known_database, play_known
 from hapcore.replay.report import Cut
 
 DATA = Path(__file__).parent / "data"
-ADK = tuple(sorted(path.stem for path in (DATA / "adk").glob("*.json")))
+ADK = tuple(sorted(path.stem for path in (DATA / "adk").glob("ip-*.json")))
+BLE = tuple(sorted(path.stem for path in (DATA / "adk").glob("ble-*.json")))
 FOREIGN = tuple(sorted(path.stem for path in (DATA / "foreign").glob("*.json")))
 ALL = ADK + FOREIGN
 
 
 def path(name: str) -> Path:
     """Where a recording is."""
-    return DATA / ("adk" if name in ADK else "foreign") / f"{name}.json"
+    return DATA / ("adk" if name in ADK + BLE else "foreign") / f"{name}.json"
 
 
 def raw(name: str) -> dict:

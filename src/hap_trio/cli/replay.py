@@ -10,7 +10,7 @@ import click
 
 from hap_sync.recording import read_file
 from hap_trio.cli.common import Problem, emit, json_option, say
-from hapcore.replay import Difference, RecordingError, play_controller, read, replay_transcript
+from hapcore.replay import Difference, RecordingError, Script, play_controller, read, replay_transcript
 from hapcore.replay.known import play_known, split
 from hapcore.transcript import TranscriptError, is_transcript, read_transcripts
 
@@ -49,9 +49,9 @@ def replay(file: Path, role: str | None, as_json: bool) -> None:
     """Play a recorded session to our engine and compare what it says.
 
     A transcript, written by the option --record of other commands, must lead to the same outputs again. With --as it
-    is a recording of other implementations (hap-capture/1 or hap-ip-capture-1, with all secrets and random draws of
-    both sides), compared by meaning. Exit code 0: alike, or different only where we mean to be; 1: the first difference
-    is shown, decoded, with the request that led there.
+    is a recording of other implementations (hap-capture/1, hap-ip-capture-1 or hap-ble-capture-1, with all secrets and
+    random draws of both sides), compared by meaning. Exit code 0: alike, or different only where we mean to be; 1: the
+    first difference is shown, decoded, with the request that led there.
 
     \b
     Example: hap replay lamp.jsonl.gz
@@ -108,7 +108,12 @@ def _play(file: Path, role: str, as_json: bool) -> None:
         raise Problem(f"{file} is larger than {MAX_SIZE >> 20} MiB")
     try:
         script = read(json.loads(file.read_bytes()))
-        outcome = play_known(script) if role == "accessory" else play_controller(script)
+        if role == "accessory":
+            outcome = play_known(script)
+        elif isinstance(script, Script):
+            outcome = play_controller(script)
+        else:
+            raise Problem(f"{file} is a recording over Bluetooth LE: it is played --as accessory only")
     except (RecordingError, ValueError, RecursionError) as error:
         raise Problem(f"{file} cannot be played: {error}") from None
     unmeant, meant = split(outcome)

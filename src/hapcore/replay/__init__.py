@@ -10,7 +10,7 @@ Transcripts of our own engines, from `hapcore.transcript`, are replayed exactly:
 
 from __future__ import annotations
 
-from hapcore.replay import adk, foreign
+from hapcore.replay import adk, ble, foreign
 from hapcore.replay.accessory import AccessoryPlayer, play_accessory
 from hapcore.replay.application import Application
 from hapcore.replay.controller import play_controller
@@ -39,11 +39,13 @@ __all__ = [
 ]
 
 
-def read(recording: object) -> Script:
-    """Read the decoded JSON of a recording in either format; `RecordingError` for anything else."""
+def read(recording: object) -> Script | ble.Script:
+    """Read the decoded JSON of a recording in any of the formats; `RecordingError` for anything else."""
     form = Fields.of(recording).text("format", "")
     if form == adk.FORMAT:
         return adk.read(recording)
     if form == foreign.FORMAT:
         return foreign.read(recording)
-    raise RecordingError(f"format: expected {adk.FORMAT!r} or {foreign.FORMAT!r}, got {form!r}")
+    if form == ble.FORMAT:
+        return ble.read(recording)
+    raise RecordingError(f"format: expected {adk.FORMAT!r}, {foreign.FORMAT!r} or {ble.FORMAT!r}, got {form!r}")

@@ -1,4 +1,4 @@
-"""The database `bench` of the recorded sessions with Apple's accessory code, and its example light bulb, in our model.
+"""The database `bench` of the recorded sessions with Apple's accessory code, and its two examples, in our model.
 
 Same numbers, types, limits and permissions; `bench()` also has the handlers that the recordings show:
 
@@ -271,3 +271,31 @@ def lightbulb() -> Database:
     )
     services = [_information("Acme Light Bulb", "LightBulb1,1", "1"), *_server_services(), bulb]
     return Database([Accessory("Acme Light Bulb", services=services)])
+
+
+def lock() -> Database:
+    """The SDK's other example, as it is over Bluetooth LE."""
+    mechanism = Service(
+        s.LOCK_MECHANISM,
+        [
+            _signature(0x31),
+            Characteristic(c.NAME, "Lock", iid=0x32),
+            Characteristic(c.LOCK_CURRENT_STATE, max=3, iid=0x33),
+            Characteristic(c.LOCK_TARGET_STATE, perms=["pr", "pw", "ev", "tw", "bn"], iid=0x34),
+        ],
+        primary=True,
+        iid=0x30,
+    )
+    management = Service(
+        s.LOCK_MANAGEMENT,
+        [
+            _signature(0x41),
+            Characteristic(c.LOCK_CONTROL_POINT, perms=["pw", "tw"], iid=0x42),
+            Characteristic(c.VERSION, "1.0", iid=0x43),
+        ],
+        linked=[mechanism],
+        iid=0x40,
+    )
+    mechanism.linked.append(management)
+    services = [_information("Acme Lock", "Lock1,1", "1"), *_server_services(), mechanism, management]
+    return Database([Accessory("Acme Lock", services=services)])

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from hapcore.model.database import Database
+from hapcore.replay import ble
 from hapcore.replay.accessory import play_accessory
 from hapcore.replay.application import Application
-from hapcore.replay.bench import bench, lightbulb
+from hapcore.replay.bench import bench, lightbulb, lock
 from hapcore.replay.bench_application import BenchApplication
 from hapcore.replay.database import recorded_database
+from hapcore.replay.fields import RecordingError
 from hapcore.replay.report import Cut, Difference, Outcome, whole
 from hapcore.replay.script import Script
 
@@ -50,6 +52,12 @@ DELIBERATE: Sequence[Deliberate] = (
         "controllers pair.",
     ),
     Deliberate(
+        "ble-method-1",
+        r"status 00 instead of 06",
+        r"\APairSetup: (.*\n)*  Proof: [0-9a-f]{128}$",
+        "The same over Bluetooth LE, where Apple's code fails at M4 with the PDU status 06.",
+    ),
+    Deliberate(
         "zero-key",
         r"item PublicKey, EncryptedData missing; item Error too much",
         r"\APOST /pair-verify .*\n(.*\n)*  PublicKey: 0{64}$",
@@ -62,6 +70,12 @@ DELIBERATE: Sequence[Deliberate] = (
         r"\APOST /pairings (.*\n)*  Identifier: \n",
         "Apple's code pairs a controller with an empty identifier and a key of zeros. Nobody can prove to have that "
         "key, the pairing only takes up room: the request is malformed, 400.",
+    ),
+    Deliberate(
+        "ble-empty-identifier",
+        r"status 06 instead of 00",
+        r"\APairingPairings: (.*\n)*  Identifier: (\n|$)",
+        "The same over Bluetooth LE: PDU status 06.",
     ),
     Deliberate(
         "without-empty-identifier",
@@ -110,13 +124,23 @@ def split(outcome: Outcome) -> tuple[list[Difference], list[tuple[Difference, De
     return unmeant, meant
 
 
-def known_database(script: Script) -> Database:
-    """A fresh database as the recorded accessory had it: known by name, or made of what the recording shows."""
+def known_database(script: Script | ble.Script) -> Database:
+    """A fresh database as the recorded accessory had it: known by name, or made of what the recording shows.
+
+    Over Bluetooth LE it has to be known; `RecordingError` if it is not.
+    """
     made = {"bench": bench, "lightbulb": lightbulb}.get(script.accessory.app)
+    if isinstance(script, ble.Script):
+        made = lock if script.accessory.app == "lock" else made
+        if made is None:
+            raise RecordingError(f"accessory.app: nothing is known of {script.accessory.app!r}")
+        return made()
     return made() if made is not None else recorded_database(script)
 
 
-def play_known(script: Script, cut: Cut = whole) -> Outcome:
-    """Play a recording to our accessory, with what is known of the recorded one."""
+def play_known(script: Script | ble.Script, cut: Cut = whole) -> Outcome:
+    """Play a recording to our accessory, with what is known of the recorded one. Over Bluetooth LE nothing is cut."""
+    if isinstance(script, ble.Script):
+        return ble.play_accessory(script, known_database(script))
     application = BenchApplication if script.accessory.app == "bench" else Application
     return play_accessory(script, known_database(script), application=application, cut=cut)

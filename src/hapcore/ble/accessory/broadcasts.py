@@ -73,7 +73,7 @@ class Broadcasts:
         """Whether there is a key that has not run out."""
         return self.key is not None and self.expiry != state_number
 
-    def generate(self, key: Secret, state_number: int, identifier: bytes | None) -> Persist:
+    def renew(self, key: Secret, state_number: int, identifier: bytes | None) -> Persist:
         """A new key takes the place of the old one; it expires 32766 changes from now."""
         self.key = key
         expiry = state_number + KEY_LIFE - 1

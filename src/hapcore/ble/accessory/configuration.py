@@ -90,7 +90,7 @@ def protocol(peripheral: Peripheral, session: Session, body: bytes) -> tuple[Pdu
     broadcasts, number = peripheral.broadcasts, peripheral.state_number.value
     if _GENERATE in found and session.shared is not None:
         key = broadcast_key(session.shared, session.ltpk)
-        peripheral.keep(broadcasts.generate(key, number, identifier))
+        peripheral.keep(broadcasts.renew(key, number, identifier))
     elif identifier is not None:
         peripheral.keep(broadcasts.identify(identifier))
     if _GET_ALL not in found:

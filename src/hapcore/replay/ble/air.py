@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -60,9 +58,8 @@ def _settled(timeline: Timeline) -> Timeline:
     return kept
 
 
-def _at(timeline: Sequence[tuple[float, OnAir]], times: Sequence[float], t: float) -> OnAir | None:
-    index = bisect_right(times, t) - 1
-    return timeline[index][1] if index >= 0 else None
+def _at(timeline: Timeline, t: float) -> OnAir | None:
+    return next((state for since, state in reversed(timeline) if since <= t), None)
 
 
 def mismatches(recorded: Timeline, ours: Timeline, end: float) -> list[tuple[float, OnAir, OnAir]]:
@@ -70,13 +67,12 @@ def mismatches(recorded: Timeline, ours: Timeline, end: float) -> list[tuple[flo
     one, two = _settled(recorded), _settled(ours)
     if not one or not two:
         return []
-    one_times, two_times = [t for t, _ in one], [t for t, _ in two]
-    changes = sorted({*one_times, *two_times, end})
+    changes = sorted({*(t for t, _ in one), *(t for t, _ in two), end})
     found: list[tuple[float, OnAir, OnAir]] = []
     for start, stop in pairwise(changes):
         if stop - start <= _SLACK:
             continue
-        expected, got = _at(one, one_times, start), _at(two, two_times, start)
+        expected, got = _at(one, start), _at(two, start)
         if expected is None or got is None or expected == UNKNOWN or _same(expected, got):
             continue
         found.append((start, expected, got))
