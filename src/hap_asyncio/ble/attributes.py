@@ -26,14 +26,14 @@ _INDICATIONS: Final = b"\2\0"
 class Accesses(Protocol):
     """What the table asks for; each call answers for a connection, and may raise `att.ATT_Error`."""
 
-    async def read(self, connection: Connection, handle: int) -> bytes:
+    async def answer_read(self, connection: Connection, handle: int) -> bytes:
         """A value."""
         ...
 
-    async def write(self, connection: Connection, handle: int, data: bytes) -> None:
+    async def answer_write(self, connection: Connection, handle: int, data: bytes) -> None:
         """A value was written."""
 
-    async def subscribe(self, connection: Connection, handle: int, enabled: bool) -> None:
+    async def answer_subscribe(self, connection: Connection, handle: int, enabled: bool) -> None:
         """Indications were switched on or off."""
 
 
@@ -130,7 +130,7 @@ class AttributeServer(Server):
             if not one.readable:
                 raise att.ATT_Error(error_code=att.ATT_READ_NOT_PERMITTED_ERROR)
             self._reading.pop(connection, None)
-            value = await self._accesses.read(connection, one.handle)
+            value = await self._accesses.answer_read(connection, one.handle)
             self._reading[connection] = (self._live[one.handle].handle, value, 0)
             return value
 
@@ -141,7 +141,7 @@ class AttributeServer(Server):
             if not one.writable:
                 raise att.ATT_Error(error_code=att.ATT_WRITE_NOT_PERMITTED_ERROR)
             self._reading.pop(connection, None)
-            await self._accesses.write(connection, one.handle, data)
+            await self._accesses.answer_write(connection, one.handle, data)
 
         return write
 
@@ -151,7 +151,7 @@ class AttributeServer(Server):
                 raise att.ATT_Error(error_code=att.ATT_INVALID_ATTRIBUTE_LENGTH_ERROR)
             if data not in (_NOTHING, _INDICATIONS):
                 raise att.ATT_Error(error_code=att.ATT_REQUEST_NOT_SUPPORTED_ERROR)
-            await self._accesses.subscribe(connection, one.handle, data == _INDICATIONS)
+            await self._accesses.answer_subscribe(connection, one.handle, data == _INDICATIONS)
             self.write_cccd(connection, attribute, data)
 
         return gatt.Descriptor(

@@ -1,19 +1,16 @@
-"""A GATT server on any controller that Bumble can drive: USB, serial line, HCI socket, or virtual."""
+"""A GATT server over Bumble: links, accesses, advertisements, and what of Bumble is put right."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
 from attrs import frozen
 from bumble import att, core, hci
-from bumble.device import Connection, Device, DeviceConfiguration
-from bumble.transport import open_transport
-from bumble.transport.common import TransportSink, TransportSource
+from bumble.device import Connection, Device
 
 from hap_asyncio.tasks import Tasks, settle
 from hapcore.ble.advert import MAX_ADVERTISEMENT
@@ -22,13 +19,10 @@ from hapcore.ble.gatt import MAX_ATTRIBUTE, GattService
 from .attributes import AttributeServer
 from .peripheral import GattApplication, GattRefusal, RadioError, largest_read
 
-__all__ = ["BumbleServer", "open_radio", "static_address", "switch_on"]
+__all__ = ["BumbleServer"]
 
 T = TypeVar("T")
 _log = logging.getLogger("hap_asyncio")
-if logging.getLogger("bumble").level == logging.NOTSET:
-    # It warns of packets that cross the end of a connection, which is no news to anybody.
-    logging.getLogger("bumble").setLevel(logging.ERROR)
 #: Seconds a controller may take for anything; then it is not there any more.
 _LIMIT: Final = 5.0
 #: Seconds until a controller that refused to advertise is asked again.
@@ -138,17 +132,17 @@ class BumbleServer:
 
     # What the attribute table asks for.
 
-    async def read(self, connection: Connection, handle: int) -> bytes:
+    async def answer_read(self, connection: Connection, handle: int) -> bytes:
         """The application's answer to a read."""
-        return await self._ask(connection, lambda link: self._application.read(link, handle))
+        return await self._ask(connection, lambda link: self._application.answer_read(link, handle))
 
-    async def write(self, connection: Connection, handle: int, data: bytes) -> None:
+    async def answer_write(self, connection: Connection, handle: int, data: bytes) -> None:
         """The application's answer to a write."""
-        await self._ask(connection, lambda link: self._application.write(link, handle, data))
+        await self._ask(connection, lambda link: self._application.answer_write(link, handle, data))
 
-    async def subscribe(self, connection: Connection, handle: int, enabled: bool) -> None:
+    async def answer_subscribe(self, connection: Connection, handle: int, enabled: bool) -> None:
         """The application's answer to a subscription."""
-        await self._ask(connection, lambda link: self._application.subscribe(link, handle, enabled))
+        await self._ask(connection, lambda link: self._application.answer_subscribe(link, handle, enabled))
 
     async def _ask(self, connection: Connection, what: Callable[[int], Awaitable[T]]) -> T:
         link, task = self._link, asyncio.current_task()
@@ -259,45 +253,3 @@ class BumbleServer:
             raise RadioError("the Bluetooth controller is gone")
         if (error := task.exception()) is not None:
             raise RadioError(f"the Bluetooth controller refused: {error!r}") from error
-
-
-async def switch_on(source: TransportSource, sink: TransportSink, address: str, name: str) -> Device:
-    """A Bumble device with a static random address, ready for use. Raises `RadioError`."""
-    config = DeviceConfiguration(name=name, address=hci.Address(address))
-    device = Device.from_config_with_hci(config, source, sink)
-    starting = asyncio.ensure_future(device.power_on())
-    await settle(asyncio.wait([starting], timeout=_LIMIT))
-    if not starting.done() or starting.exception() is not None:
-        starting.cancel()
-        raise RadioError("the Bluetooth controller does not answer: is it in use, or not a controller?")
-    return device
-
-
-@asynccontextmanager
-async def open_radio(
-    transport: str, *, address: str, name: str = "HAP", max_mtu: int = 517
-) -> AsyncGenerator[BumbleServer, None]:
-    """Use a Bluetooth controller for the length of a block.
-
-    `transport` names it as Bumble does: "usb:0", "hci-socket:0", "serial:/dev/ttyUSB0,1000000",
-    "tcp-client:localhost:6402" ...; `address` is a static random address, see `static_address()`. Raises `RadioError`.
-    """
-    try:
-        opened = await open_transport(transport)
-    except (core.BaseBumbleError, OSError, ValueError, ImportError, AttributeError) as error:
-        raise RadioError(f"cannot open the Bluetooth controller {transport!r}: {error}") from error
-    try:
-        device = await switch_on(opened.source, opened.sink, address, name)
-        server = BumbleServer(device, max_mtu)
-        try:
-            yield server
-        finally:
-            await settle(server.aclose())
-            device.host.emit("flush")
-    finally:
-        await settle(opened.close())
-
-
-def static_address(seed: bytes) -> str:
-    """A static random address made of 6 bytes, always the same one: "F0:..." (both upper bits are set)."""
-    return bytes((seed[0] | 0xC0, *seed[1:6])).hex(":").upper()

@@ -69,8 +69,9 @@ class Central:
 
     def client(self, address: str, disconnected: Callable[[BleakClient], None]) -> BleakClient:
         """A bleak client for what was last heard at `address`."""
-        options = dict(self._options) if self._backend is None else {"backend": self._backend.client}
-        return BleakClient(self._devices.get(address, address), disconnected_callback=disconnected, **options)
+        device = self._devices.get(address, address)
+        backend = None if self._backend is None else self._backend.client
+        return BleakClient(device, disconnected, backend=backend, **self._options)
 
     async def aclose(self) -> None:
         """Stop scanning."""
@@ -84,8 +85,8 @@ class Central:
             try:
                 async with asyncio.timeout(_LIMIT):
                     if self._hearers and self._scanner is None:
-                        options = dict(self._options) if self._backend is None else {"backend": self._backend.scanner}
-                        scanner = BleakScanner(self._hear, **options)
+                        backend = None if self._backend is None else self._backend.scanner
+                        scanner = BleakScanner(self._hear, backend=backend, **self._options)
                         await scanner.start()
                         self._scanner = scanner
                     elif not self._hearers and self._scanner is not None:

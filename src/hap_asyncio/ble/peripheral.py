@@ -40,14 +40,14 @@ class GattApplication(Protocol):
     def link_closed(self, link: int) -> None:
         """The central is gone. An access under way is cancelled."""
 
-    async def read(self, link: int, handle: int) -> bytes:
+    async def answer_read(self, link: int, handle: int) -> bytes:
         """The value, in full: long reads are made of one call. Raises `GattRefusal`."""
         ...
 
-    async def write(self, link: int, handle: int, data: bytes) -> None:
+    async def answer_write(self, link: int, handle: int, data: bytes) -> None:
         """A value, in full: prepared writes are joined. Raises `GattRefusal`."""
 
-    async def subscribe(self, link: int, handle: int, enabled: bool) -> None:
+    async def answer_subscribe(self, link: int, handle: int, enabled: bool) -> None:
         """Indications are wanted, or not any more. Raises `GattRefusal`."""
 
 

@@ -114,15 +114,15 @@ class PeripheralServer(Serving[Feed[Event]]):
             self._peripheral.link_closed(self._loop.time())
             self._pump.drain()
 
-    async def read(self, link: int, handle: int) -> bytes:
+    async def answer_read(self, link: int, handle: int) -> bytes:
         """See `GattApplication`."""
         return await self._access(link, partial(self._peripheral.receive_read, handle))
 
-    async def write(self, link: int, handle: int, data: bytes) -> None:
+    async def answer_write(self, link: int, handle: int, data: bytes) -> None:
         """See `GattApplication`."""
         await self._access(link, partial(self._peripheral.receive_write, handle, data))
 
-    async def subscribe(self, link: int, handle: int, enabled: bool) -> None:
+    async def answer_subscribe(self, link: int, handle: int, enabled: bool) -> None:
         """See `GattApplication`."""
         await self._access(link, partial(self._peripheral.receive_subscribe, handle, enabled))
 
@@ -223,7 +223,7 @@ async def open_peripheral(what: Served, **settings: Unpack[Settings]) -> AsyncGe
         table = await settle(asyncio.get_running_loop().run_in_executor(None, store.load))
         engine = _make(what, settings, table)
         if isinstance(radio, str):
-            from .bumble import open_radio, static_address  # costs the import of Bumble
+            from .radio import open_radio, static_address  # costs the import of Bumble
 
             address = static_address(bytes.fromhex(engine.device_id.replace(":", "")))
             radio = await stack.enter_async_context(open_radio(radio, address=address, name=engine.config.name))

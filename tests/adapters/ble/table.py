@@ -80,15 +80,15 @@ class Application:
     def link_closed(self, link: int) -> None:
         self.note("closed", link)
 
-    async def read(self, link: int, handle: int) -> bytes:
+    async def answer_read(self, link: int, handle: int) -> bytes:
         await self._take("read", link, handle)
         return self.values[handle]
 
-    async def write(self, link: int, handle: int, data: bytes) -> None:
+    async def answer_write(self, link: int, handle: int, data: bytes) -> None:
         await self._take("write", link, handle, data)
         self.values[handle] = data
 
-    async def subscribe(self, link: int, handle: int, enabled: bool) -> None:
+    async def answer_subscribe(self, link: int, handle: int, enabled: bool) -> None:
         await self._take("subscribe", link, handle, enabled)
 
     async def _take(self, *what: object) -> None:

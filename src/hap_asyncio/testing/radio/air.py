@@ -17,7 +17,8 @@ from bumble import hci
 from bumble.device import Device
 from bumble.transport.common import AsyncPipeSink
 
-from hap_asyncio.ble.bumble import BumbleServer, switch_on
+from hap_asyncio.ble.bumble import BumbleServer
+from hap_asyncio.ble.radio import switch_on
 
 from .adapter import Adapter
 from .client import AirClient
