@@ -230,7 +230,8 @@ class Device:
     def read(self, handle: int) -> bytes:
         if handle in self.descriptors:
             return self.descriptors[handle].to_bytes(2, "little")
-        assert self.fragments and handle == self.active, "a read that nothing is owed to"
+        assert self.fragments, "a read that nothing is owed to"
+        assert handle == self.active, "a read of another characteristic"
         data = self.fragments.pop(0)
         if self.protected:
             assert self.read_cipher is not None
@@ -266,7 +267,8 @@ class Device:
         elif opcode == Opcode.CHARACTERISTIC_TIMED_WRITE:
             self.timed = (iid, items)
         elif opcode == Opcode.CHARACTERISTIC_EXECUTE_WRITE:
-            assert self.timed is not None and self.timed[0] == iid
+            assert self.timed is not None
+            assert self.timed[0] == iid
             self.values[iid] = tlv8.first(self.timed[1], 1) or b""
             self.timed = None
         elif opcode == Opcode.PROTOCOL_CONFIGURATION:

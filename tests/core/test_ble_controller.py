@@ -414,7 +414,7 @@ def test_timed_writes_come_in_two_pdus_and_plain_ones_in_one():
     air.device.log.clear()
     assert air.ask(Write([CharacteristicWrite(LOCK, 1, auth_data=b"\xaa\xbb", remote=True)])) == {LOCK: WriteResult()}
     assert air.device.log == [
-        (Opcode.CHARACTERISTIC_TIMED_WRITE, 0x51, bytes.fromhex("0101010202aabb030101080164")),
+        (Opcode.CHARACTERISTIC_TIMED_WRITE, 0x51, bytes.fromhex("0101010801640202aabb030101")),
         (Opcode.CHARACTERISTIC_EXECUTE_WRITE, 0x51, None),
     ]
     air.device.log.clear()

@@ -244,7 +244,7 @@ def _write(
     else:
         # Longer than the accessory can say is longer than it waits for the end of a procedure anyway.
         ttl = min(_MAX_TTL, -(-timed_ms // _TTL_MS))
-        items.append((Parameter.TTL, bytes((ttl,))))
+        items.insert(1, (Parameter.TTL, bytes((ttl,))))
         response = yield from ask(
             Ask(Opcode.CHARACTERISTIC_TIMED_WRITE, to, iid, what, tlv8.encode(items), repeatable=False)
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Final
+
+from attrs import frozen
 
 from hapcore.ble.controller.effects import (
     GattConnect,
@@ -32,7 +33,7 @@ __all__ = [
     "PROCEDURE_TIMEOUT",
     "SEEK_TIMEOUT",
     "Line",
-    "Owner",
+    "Reports",
 ]
 
 #: Seconds to wait for an advertisement: idle accessories advertise every 2.5 s at the slowest (HAP-BLE A.7).
@@ -55,27 +56,23 @@ _PAUSES: Final = (0.25, 0.5, 1.0, 2.0)
 _PLAIN_READS: Final = 2
 
 
-class Owner(ABC):
-    """Who uses a line."""
+@frozen
+class Reports:
+    """What a line tells its owner: the link is up; a step is answered; the link is gone; nothing more is tried."""
 
-    @abstractmethod
-    def _opened(self, table: Sequence[GattService]) -> None: ...
-
-    @abstractmethod
-    def _answered(self, answer: Answer) -> None: ...
-
-    @abstractmethod
-    def _link_failed(self, error: HapError) -> None: ...
-
-    @abstractmethod
-    def _given_up(self, error: HapError) -> None: ...
+    opened: Callable[[Sequence[GattService]], None]
+    answered: Callable[[Answer], None]
+    failed: Callable[[HapError], None]
+    given_up: Callable[[HapError], None]
 
 
 class Line:
     """One at a time: a link, an operation on it, a deadline for it."""
 
-    def __init__(self, owner: Owner, name: str, emit: Callable[[Effect], None], next_tid: Callable[[], int]) -> None:
-        self._owner = owner
+    def __init__(
+        self, reports: Reports, name: str, emit: Callable[[Effect], None], next_tid: Callable[[], int]
+    ) -> None:
+        self._reports = reports
         self._name = name
         self._emit = emit
         self._next_tid = next_tid
@@ -187,10 +184,10 @@ class Line:
 
     def _failed(self, error: HapError) -> None:
         self._attempts += 1
-        self._owner._link_failed(error)
+        self._reports.failed(error)
         if self._attempts >= CONNECT_ATTEMPTS:
             self._attempts = 0
-            self._owner._given_up(error)
+            self._reports.given_up(error)
 
     def _forget(self) -> None:
         self.deadline = None
@@ -259,7 +256,7 @@ class Line:
             self._move(Moment.OPENED)
             self.deadline = None
             self.max_write = result.max_write
-            self._owner._opened(result.table)
+            self._reports.opened(result.table)
             return
         self._move(Moment.LOST)
         self._forget()
@@ -289,7 +286,7 @@ class Line:
         self._step = None
         self._exchange = None
         self.deadline = None
-        self._owner._answered(answer)
+        self._reports.answered(answer)
 
     def timeout(self, now: float) -> None:
         """The deadline has passed."""
@@ -300,7 +297,7 @@ class Line:
             case Link.SEEKING:
                 self._move(Moment.GIVEN_UP)
                 text = f"{self._name} was not heard for {SEEK_TIMEOUT:g} s; is it on, near, and not in use by another?"
-                self._owner._given_up(TimedOut(text))
+                self._reports.given_up(TimedOut(text))
             case Link.WAITING:
                 self._move(Moment.PAUSED)
                 self._seek(now)
@@ -319,4 +316,4 @@ class Line:
             # Not to be asked for at once again, also where somebody listens.
             self.link = LINK[self.link, Moment.GIVEN_UP]
             self.deadline = None
-            self._owner._given_up(EffectFailed(f"the radio does not scan: {reason}"))
+            self._reports.given_up(EffectFailed(f"the radio does not scan: {reason}"))

@@ -9,88 +9,39 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from hapcore.ble.advert import RegularAdvert, parse_manufacturer_data
-from hapcore.ble.controller import access, chores, handshakes
-from hapcore.ble.controller.events import AvailabilityChanged, DatabaseChanged, PairingForgotten
+from hapcore.ble.controller import chores, handshakes
+from hapcore.ble.controller.events import DatabaseChanged
 from hapcore.ble.controller.exchange import Records
 from hapcore.ble.controller.fetching import fetch
 from hapcore.ble.controller.inputs import Advertisement, GattResult
-from hapcore.ble.controller.knowledge import Knowledge
-from hapcore.ble.controller.layout import AID
-from hapcore.ble.controller.line import Line, Owner
-from hapcore.ble.controller.listening import Listener, News
+from hapcore.ble.controller.jobs import PROCEDURES, Build, Job
+from hapcore.ble.controller.line import Line, Reports
 from hapcore.ble.controller.session import Session
-from hapcore.ble.controller.states import ADVICE, TRANSITIONS, Kind, Level, Link, State, Transition
+from hapcore.ble.controller.states import ADVICE, TRANSITIONS, Kind, Level, Link, State
 from hapcore.ble.controller.steps import Answer, Ask, Procedure
+from hapcore.ble.controller.telling import Telling
 from hapcore.ble.gatt import GattService
 from hapcore.controller import commands
-from hapcore.controller.events import CharacteristicChanged, EventUnreadable, SessionClosed
-from hapcore.discovery import device_key
-from hapcore.engine import Command, CommandId, ConnectionId, Done, Effect, Engine, Failed, Forget, Persist
+from hapcore.controller.events import EventUnreadable, SessionClosed
+from hapcore.engine import Command, CommandId, ConnectionId, Done, Effect, Failed, Forget
 from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected, HapError, LocalProtocolError, PairingRefused, RemoteProtocolError
-from hapcore.ids import CharacteristicId, Value
-from hapcore.model.remote import AccessoryDescription
-from hapcore.model.uuid import IMMEDIATE
 from hapcore.pairing.items import TlvErrorCode
 from hapcore.pairing.keylog import SessionKeysMade
 from hapcore.pairing.records import Pairing
 
-__all__ = ["IDLE_TIMEOUT", "MAX_WAITING", "MISSED_AFTER", "Peer"]
+__all__ = ["IDLE_TIMEOUT", "MAX_WAITING", "Peer"]
 
 #: Seconds without anything to do after which the link is dropped: the accessory drops it after 30 (HAP-BLE A.3.6).
 IDLE_TIMEOUT: Final = 20.0
 #: Commands that may wait behind the one in flight, as over IP.
 MAX_WAITING: Final = 256
-#: Seconds after a broadcast in which changes of what does not broadcast are looked for: after a broadcast accessories
-#: signal nothing else (HAP-BLE A.1.5).
-MISSED_AFTER: Final = 60.0
-
-_DEVICE_ID: Final = 17
-_Build = Callable[[Session, Any], Procedure]
-
-_PROCEDURES: Final[Mapping[type[Command[Any]], tuple[Kind, Level, _Build]]] = MappingProxyType(
-    {
-        commands.StartPairSetup: (Kind.START_SETUP, Level.CLEAR, handshakes.start_setup),
-        commands.FinishPairSetup: (Kind.FINISH_SETUP, Level.CLEAR, handshakes.finish_setup),
-        commands.VerifyPairing: (Kind.VERIFY, Level.SECURED, chores.verified),
-        commands.Identify: (Kind.IDENTIFY, Level.DATABASE, access.identify),
-        commands.GetAccessories: (Kind.SESSION_REQUEST, Level.DATABASE, access.get_accessories),
-        commands.Read: (Kind.SESSION_REQUEST, Level.DATABASE, access.read),
-        commands.Write: (Kind.SESSION_REQUEST, Level.DATABASE, access.write),
-        commands.Subscribe: (Kind.SESSION_REQUEST, Level.DATABASE, access.subscribe),
-        commands.Unsubscribe: (Kind.SESSION_REQUEST, Level.NONE, access.subscribe),
-        commands.ListPairings: (Kind.SESSION_REQUEST, Level.SECURED, handshakes.list_pairings),
-        commands.AddPairing: (Kind.SESSION_REQUEST, Level.SECURED, handshakes.add_pairing),
-        commands.RemovePairing: (Kind.SESSION_REQUEST, Level.SECURED, handshakes.remove_pairing),
-    }
-)
 
 
-class _Job:
-    """One accepted command (`number`), or something the engine does of its own accord."""
-
-    __slots__ = ("build", "command", "kind", "level", "number", "procedure", "then", "touched", "transition", "tries")
-
-    def __init__(self, command: Command[Any] | None, build: Callable[[], Procedure], level: Level) -> None:
-        self.command = command
-        self.build = build
-        self.level = level
-        self.procedure: Procedure = build()
-        self.number: CommandId | None = None
-        self.kind: Kind | None = None
-        self.transition: Transition | None = None
-        #: What the engine does with the result of its own job.
-        self.then: Callable[[], None] | None = None
-        #: Whether something was sent that must not be sent twice.
-        self.touched = False
-        self.tries = 0
-
-
-class Peer(Engine, Owner):
+class Peer(Telling):
     """One accessory, to be paired or paired, from now until `Close` or until our own pairing is removed.
 
     `pairing` is None before pair-setup, `device_id` needed then only; `cache` is the value of the last `Persist` under
@@ -98,6 +49,9 @@ class Peer(Engine, Owner):
     heard of by state number or by broadcast. `idle_timeout` in seconds, below the accessory's 30; with `stay` a link
     with subscriptions is kept as long as the accessory keeps it.
     """
+
+    #: What can be asked; who replays recordings adds to it.
+    _procedures: ClassVar[Mapping[type[Command[Any]], tuple[Kind, Level, Build]]] = PROCEDURES
 
     def __init__(
         self,
@@ -110,76 +64,22 @@ class Peer(Engine, Owner):
         idle_timeout: float = IDLE_TIMEOUT,
         stay: bool = False,
     ) -> None:
-        super().__init__()
-        identity = device_key(pairing.accessory_id if pairing is not None else device_id)
-        if len(identity) != _DEVICE_ID:
-            raise LocalProtocolError("is not of the form XX:XX:XX:XX:XX:XX", argument="device_id")
-        if device_id and device_key(device_id) != identity:
-            raise LocalProtocolError(f"the pairing is with {identity}", argument="device_id")
-        self.name = name
-        self.rssi: int | None = None
-        self._session = Session(identity, pairing, Knowledge.decode(cache), entropy)
-        self._line = Line(self, identity, self._emit_effect, self._session.next_tid)
-        self._listener = Listener(self._session)
+        super().__init__(entropy=entropy, pairing=pairing, device_id=device_id, cache=cache, name=name)
+        reports = Reports(self._opened, self._answered, self._link_failed, self._given_up)
+        self._line = Line(reports, self.device_id, self._emit_effect, self._next_tid)
         self._idle_timeout = idle_timeout
         self._stay = stay
-        self._state = self._planned = State.UNPAIRED if pairing is None else State.PAIRED
-        self._job: _Job | None = None
-        self._waiting: deque[_Job] = deque()
-        self._saved = cache
-        self._reachable: bool | None = None
+        self._job: Job | None = None
+        self._waiting: deque[Job] = deque()
         #: Characteristics that were indicated and not read since.
         self._indicated: dict[int, None] = {}
-        #: The database must be read before it is used.
-        self._unread_database = self._session.database is None
-        #: What is subscribed to must be read and switched on; and whether a link is to be made for it.
-        self._refresh_due = False
-        self._refresh_now = False
-        #: Whether the broadcast key may be another one.
-        self._doubt = False
         self._chore_turn = False
         self._idle_at: float | None = None
-        self._look_at: float | None = None
-
-    # --- what is known --------------------------------------------------------------------------------------------
-
-    @property
-    def state(self) -> State:
-        """How we stand with the accessory."""
-        return self._state
 
     @property
     def link(self) -> Link:
         """How the link is."""
         return self._line.link
-
-    @property
-    def device_id(self) -> str:
-        """The accessory's, in upper case."""
-        return self._session.device_id
-
-    @property
-    def pairing(self) -> Pairing | None:
-        """Ours with the accessory; a new one after pair-setup."""
-        return self._session.pairing
-
-    @property
-    def identifier(self) -> bytes:
-        """The 6 bytes by which encrypted advertisements name the accessory."""
-        return self._listener.identifier
-
-    @property
-    def cache_key(self) -> str:
-        """Under which the cache is stored."""
-        return f"ble/{self._session.device_id}"
-
-    @property
-    def accessories(self) -> tuple[AccessoryDescription, ...]:
-        """The database with the last known values; empty where it was never read."""
-        session = self._session
-        if session.database is None:
-            return ()
-        return (session.database.with_values(session.values, session.subscribed),)
 
     # --- inputs ---------------------------------------------------------------------------------------------------
 
@@ -193,7 +93,7 @@ class Peer(Engine, Owner):
         self._advance(now)
         if type(command) is commands.Close:
             return self._close()
-        row = _PROCEDURES.get(type(command))
+        row = self._procedures.get(type(command))
         if row is None:
             raise LocalProtocolError(f"{type(command).__name__} is not for this engine", argument="command")
         if self._closed():
@@ -207,7 +107,7 @@ class Peer(Engine, Owner):
         if len(self._waiting) >= MAX_WAITING:
             raise LocalProtocolError(f"{MAX_WAITING} commands are waiting already")
         session = self._session
-        job = _Job(command, lambda: build(session, command), level)
+        job = Job(command, lambda: build(session, command), level)
         if isinstance(command, commands.VerifyPairing):
             session.pairing = command.pairing
         job.number = number = self._next_command()
@@ -309,7 +209,7 @@ class Peer(Engine, Owner):
         elif self._idle_at is None:
             self._idle_at = self._now + self._idle_timeout
 
-    def _choose(self) -> _Job | None:
+    def _choose(self) -> Job | None:
         if self._waiting and self._level(self._waiting[0]) is Level.NONE:
             return self._waiting.popleft()
         if not self._line.up:
@@ -333,7 +233,7 @@ class Peer(Engine, Owner):
             del self._indicated[next(iter(self._indicated))]
         return job
 
-    def _chore(self) -> _Job | None:
+    def _chore(self) -> Job | None:
         """The next thing nobody asked for."""
         if self._session.pairing is None:
             return None
@@ -345,13 +245,13 @@ class Peer(Engine, Owner):
             return self._own(lambda session: chores.refresh(session, self._tell, doubt=doubt), self._refreshed)
         return None
 
-    def _own(self, build: Callable[[Session], Procedure], then: Callable[[], None] | None) -> _Job:
+    def _own(self, build: Callable[[Session], Procedure], then: Callable[[], None] | None) -> Job:
         session = self._session
-        job = _Job(None, lambda: build(session), Level.DATABASE)
+        job = Job(None, lambda: build(session), Level.DATABASE)
         job.then = then
         return job
 
-    def _level(self, job: _Job) -> Level:
+    def _level(self, job: Job) -> Level:
         if job.kind is Kind.IDENTIFY and self._session.pairing is None:
             return Level.CLEAR
         if job.kind is Kind.FINISH_SETUP and self._session.setup is None:
@@ -360,7 +260,7 @@ class Peer(Engine, Owner):
 
     # --- jobs -----------------------------------------------------------------------------------------------------
 
-    def _start(self, job: _Job) -> None:
+    def _start(self, job: Job) -> None:
         self._job = job
         self._idle_at = None
         if job.transition is not None:
@@ -371,7 +271,7 @@ class Peer(Engine, Owner):
         if self._job is not None:
             self._resume(self._job, answer)
 
-    def _resume(self, job: _Job, answer: Answer) -> None:
+    def _resume(self, job: Job, answer: Answer) -> None:
         try:
             step = job.procedure.send(answer)
         except StopIteration as stop:
@@ -383,7 +283,7 @@ class Peer(Engine, Owner):
                 job.touched = True
             self._line.start(step, self._now)
 
-    def _done(self, job: _Job, result: object) -> None:
+    def _done(self, job: Job, result: object) -> None:
         self._job = None
         if job.number is None:
             if job.then is not None:
@@ -397,7 +297,7 @@ class Peer(Engine, Owner):
         if self._session.finished:
             self._finish_life()
 
-    def _failed(self, job: _Job, error: HapError) -> None:
+    def _failed(self, job: Job, error: HapError) -> None:
         """A procedure ended badly, the link is as good as before."""
         self._job = None
         if job.number is not None:
@@ -414,7 +314,7 @@ class Peer(Engine, Owner):
         elif job.then is not None:
             job.then()
 
-    def _refuse(self, job: _Job, error: HapError) -> None:
+    def _refuse(self, job: Job, error: HapError) -> None:
         if job.number is None:
             return
         self._emit(Failed(job.number, error))
@@ -429,7 +329,7 @@ class Peer(Engine, Owner):
     def _replan(self, error: HapError) -> None:
         """A command failed that others counted on: those fail too, the rest keeps its turn."""
         state = self._state
-        kept: deque[_Job] = deque()
+        kept: deque[Job] = deque()
         for job in self._waiting:
             transition = TRANSITIONS.get((state, job.kind)) if job.kind is not None else None
             if transition is None:
@@ -485,43 +385,6 @@ class Peer(Engine, Owner):
         if not (self._stay and self._session.subscribed):
             self._drop()
 
-    def _take_news(self, news: News) -> None:
-        if News.RECONFIGURED in news:
-            self._unread_database = True
-        if News.CHANGED in news and self._session.subscribed:
-            self._missed()
-        if News.UNREADABLE in news:
-            self._doubt = True
-        if News.RESET in news:
-            self._emit(PairingForgotten())
-        if News.KEEP in news:
-            self._save()
-
-    def _look_later(self) -> None:
-        session = self._session
-        if self._look_at is None and set(session.subscribed) - session.knowledge.broadcasting:
-            self._look_at = self._now + MISSED_AFTER
-            session.stale = True
-
-    def _tell(self, iid: int, value: Value) -> None:
-        known = self._session.find(iid)
-        if value is not None or (known is not None and known.description.type in IMMEDIATE):
-            self._emit(CharacteristicChanged(CharacteristicId(AID, iid), value))
-
-    def _available(self, reason: HapError | None) -> None:
-        reachable = reason is None
-        if reachable is not self._reachable:
-            self._reachable = reachable
-            self._emit(AvailabilityChanged(reachable, reason))
-
-    def _save(self) -> None:
-        if self._session.pairing is None or self._closed():
-            return
-        data = self._session.knowledge.encode()
-        if data != self._saved:
-            self._saved = data
-            self._emit(Persist(self.cache_key, data))
-
     # --- the link -------------------------------------------------------------------------------------------------
 
     def _opened(self, table: Sequence[GattService]) -> None:
@@ -564,7 +427,7 @@ class Peer(Engine, Owner):
         if not isinstance(error, PairingRefused):
             self._available(error)
 
-    def _is_gone(self, job: _Job, error: HapError) -> bool:
+    def _is_gone(self, job: Job, error: HapError) -> bool:
         """Whether our pairing was removed by a command whose answer got lost: now nobody knows us any more."""
         command = job.command
         return (
@@ -588,14 +451,7 @@ class Peer(Engine, Owner):
             self._missed()
         self._session.link_down()
 
-    def _missed(self) -> None:
-        """A change was not read before the link went."""
-        self._session.stale = self._refresh_due = self._refresh_now = True
-
     # --- the end --------------------------------------------------------------------------------------------------
-
-    def _closed(self) -> bool:
-        return self._state is State.CLOSED
 
     def _close(self) -> CommandId:
         number = self._next_command()
@@ -631,3 +487,6 @@ class Peer(Engine, Owner):
 
     def _emit_effect(self, effect: Effect) -> None:
         self._emit(effect)
+
+    def _next_tid(self) -> int:
+        return self._session.next_tid()
