@@ -18,6 +18,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "src")]
 
 import accessory_side  # noqa: E402 - found through the path above
 import alone  # noqa: E402
+import captures  # noqa: E402
 import controller_side  # noqa: E402
 from bench import FULL, QUICK, Bench  # noqa: E402
 
@@ -35,10 +36,11 @@ MEASURES = {
     "start": accessory_side.start,
     "controller": controller_side.controller,
     "recorder": alone.recorder,
+    "decode": captures.decode,
     "imports": alone.imports,
 }
 #: Those that need no peers.
-ALONE = {"floor", "adapters", "recorder"}
+ALONE = {"floor", "adapters", "recorder", "decode"}
 
 
 def versions() -> dict[str, str]:

@@ -61,14 +61,19 @@ class KeyRing:
         if not tries or frame_size(frame) != len(frame):
             return None
         most = min(MAX_COUNTER, MAX_PROBES // len(tries))
-        for one, direction in tries:
-            key = FrameKey(key_of(one, direction))
-            for counter in range(most):
-                if key.open(frame, counter) is not None:
-                    return Found(one, direction, counter)
+        start = 0
+        # Low numbers with every key first: sessions are short more often than long.
+        for stop in (*_STAGES, most):
+            for one, direction in tries:
+                key = FrameKey(key_of(one, direction))
+                for counter in range(start, min(stop, most)):
+                    if key.open(frame, counter) is not None:
+                        return Found(one, direction, counter)
+            start = stop
         return None
 
 
+_STAGES: Final = (64, 1024, 8192)
 _DIRECTIONS: Final = (Direction.TO_ACCESSORY, Direction.TO_CONTROLLER)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from attrs import frozen
@@ -18,6 +18,18 @@ from hapcore.ip.accessory.query import QueryError, parse
 from hapcore.model.foreign import from_remote
 from hapcore.model.metadata import Format, Metadata
 from hapcore.model.remote import AccessoryDescription, read_accessories
+
+_dumps: Callable[[JsonValue], bytes] | None
+try:
+    from orjson import OPT_INDENT_2
+    from orjson import dumps as _orjson
+except ImportError:
+    _dumps = None
+else:
+
+    def _dumps(value: JsonValue) -> bytes:
+        return _orjson(value, option=OPT_INDENT_2)
+
 
 __all__ = ["MAX_KNOWN", "Names", "Rolodex", "asked_for", "values_in"]
 
@@ -86,7 +98,7 @@ class Names:
             return f"<{len(value)} characters>"
         if kind is not None and kind.metadata.format is Format.BOOL and isinstance(value, int):
             value = bool(value)
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        text = value if isinstance(value, str) else _short(value)
         if kind is not None and kind.values is not None and isinstance(value, int) and not isinstance(value, bool):
             text = f"{value} ({kind.values(value).name})"
         return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
@@ -121,7 +133,7 @@ class Rolodex:
         return self._ids.get(address, address)
 
 
-def _objects(value: JsonValue) -> list[Mapping[str, JsonValue]]:
+def _objects(value: JsonValue) -> list[dict[str, JsonValue]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
@@ -159,7 +171,7 @@ def values_in(body: bytes, names: Names, *, answer: bool) -> tuple[str, tuple[To
                         _touch(touched, aid, entry, names, answer=answer)
         for entry in _objects(found.get("characteristics")):
             _touch(touched, _whole(entry.get("aid")), entry, names, answer=answer)
-    return json.dumps(_masked(found, names), indent=2, ensure_ascii=False), tuple(touched)
+    return _pretty(_masked(found, names)), tuple(touched)
 
 
 def _touch(
@@ -175,19 +187,58 @@ def _touch(
     touched.append(Touched(aid, iid, names.name(aid, iid), ", ".join(said) if said else None, status))
 
 
-def _masked(value: JsonValue, names: Names, aid: int | None = None) -> JsonValue:
+def _short(value: JsonValue) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else json.dumps(value, ensure_ascii=False)
+
+
+def _masked(found: JsonValue, names: Names) -> JsonValue:
     """The same without bytes, in which keys may be, and without authorization data."""
-    if isinstance(value, list):
-        return [_masked(one, names, aid) for one in value]
-    if not isinstance(value, dict):
-        return value
-    aid, iid = _whole(value.get("aid")) or aid, _whole(value.get("iid"))
-    hidden = {"authData"}
-    if value.get("format") in ("tlv8", "data") or (
-        aid is not None and iid is not None and "format" not in value and names.hides(aid, iid, value.get("value"))
-    ):
-        hidden.add("value")
-    return {
-        key: f"<{len(one)} characters>" if key in hidden and isinstance(one, str) else _masked(one, names, aid)
-        for key, one in value.items()
-    }
+    if not isinstance(found, dict):
+        return found
+    shown = dict(found)
+    if isinstance(entries := found.get("characteristics"), list):
+        shown["characteristics"] = [_masked_entry(one, None, names) for one in entries]
+    if isinstance(accessories := found.get("accessories"), list):
+        shown["accessories"] = [
+            {
+                **accessory,
+                "services": [
+                    {
+                        **service,
+                        "characteristics": [
+                            _masked_entry(one, _whole(accessory.get("aid")), names)
+                            for one in _objects(service.get("characteristics"))
+                        ],
+                    }
+                    for service in _objects(accessory.get("services"))
+                ],
+            }
+            for accessory in _objects(accessories)
+        ]
+    return shown
+
+
+def _masked_entry(entry: JsonValue, aid: int | None, names: Names) -> JsonValue:
+    if not isinstance(entry, dict):
+        return entry
+    value, form = entry.get("value"), entry.get("format")
+    hidden: dict[str, JsonValue] = {}
+    if isinstance(value, str):
+        aid, iid = _whole(entry.get("aid")) or aid, _whole(entry.get("iid"))
+        known = aid is not None and iid is not None and form is None
+        if form in ("tlv8", "data") or (known and names.hides(aid or 0, iid or 0, value)):
+            hidden["value"] = f"<{len(value)} characters>"
+    if isinstance(data := entry.get("authData"), str):
+        hidden["authData"] = f"<{len(data)} characters>"
+    return {**entry, **hidden} if hidden else entry
+
+
+def _pretty(value: JsonValue) -> str:
+    if _dumps is not None:
+        try:
+            return _dumps(value).decode("utf-8")
+        except TypeError:
+            pass  # a number that is too long for it
+    return json.dumps(value, indent=2, ensure_ascii=False)

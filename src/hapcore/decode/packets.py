@@ -7,24 +7,16 @@ fill them in after capture.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import IntFlag
 from ipaddress import ip_address
 from struct import Struct
 from typing import Final, NamedTuple, TypeAlias
 
-__all__ = ["LINKS", "End", "Flag", "Segment", "describe_end", "read_packet"]
+__all__ = ["ACK", "FIN", "LINKS", "RST", "SYN", "End", "Segment", "describe_end", "read_packet"]
 
+#: Flags of a TCP segment; plain numbers, because every packet is asked for them.
+FIN, SYN, RST, ACK = 1, 2, 4, 16
 #: Address (4 or 16 bytes) and port.
 End: TypeAlias = tuple[bytes, int]
-
-
-class Flag(IntFlag):
-    """Of a TCP segment."""
-
-    FIN = 1
-    SYN = 2
-    RST = 4
-    ACK = 16
 
 
 class Segment(NamedTuple):

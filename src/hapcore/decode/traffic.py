@@ -12,7 +12,7 @@ from hapcore.decode.conversation import Conversation
 from hapcore.decode.keys import Found, KeyRing
 from hapcore.decode.model import Direction, Entry
 from hapcore.decode.names import Rolodex
-from hapcore.decode.packets import LINKS, End, Flag, Segment, describe_end, read_packet
+from hapcore.decode.packets import ACK, FIN, LINKS, RST, SYN, End, Segment, describe_end, read_packet
 from hapcore.decode.sealed import frames_fit
 from hapcore.decode.tcp import Assembler, Stretch
 
@@ -102,8 +102,8 @@ class Traffic:
         way = 0 if source <= target else 1
         key = (source, target) if way == 0 else (target, source)
         flow = self._flows.get(key)
-        opening = segment.flags & (Flag.SYN | Flag.ACK) == Flag.SYN
-        if flow is None and not (segment.data or segment.flags & Flag.SYN):
+        opening = segment.flags & (SYN | ACK) == SYN
+        if flow is None and not (segment.data or segment.flags & SYN):
             return  # the last confirmation of one that is over, mostly
         if flow is not None and opening and not flow.sides[way].started_with(segment.sequence):
             # The same ports again.
@@ -134,22 +134,22 @@ class Traffic:
     def _advance(self, flow: _Flow, way: int, segment: Segment, time: float) -> Iterator[Entry]:
         side, other = flow.sides[way], flow.sides[1 - way]
         flags, data, sequence = segment.flags, segment.data, segment.sequence
-        if flags & Flag.SYN:
+        if flags & SYN:
             side.start(sequence)
             sequence += 1
             if flow.conversation is None and not flow.pending:
-                flow.starter = 1 - way if flags & Flag.ACK else way
+                flow.starter = 1 - way if flags & ACK else way
                 flow.midway, flow.seen = False, True
-        if flags & Flag.ACK:
+        if flags & ACK:
             other.confirm(segment.acknowledged, time)
             for stretch in other.go_on(time):
                 yield from self._take(flow, 1 - way, stretch)
-        if data or flags & Flag.FIN:
-            for stretch in side.put(sequence, data, time, end=bool(flags & Flag.FIN)):
+        if data or flags & FIN:
+            for stretch in side.put(sequence, data, time, end=bool(flags & FIN)):
                 yield from self._take(flow, way, stretch)
         if flow.ends not in self._flows:
             return
-        if flags & Flag.RST:
+        if flags & RST:
             yield from self._finish(flow, time, "connection reset")
         elif flow.sides[0].ended and flow.sides[1].ended:
             yield from self._finish(flow, time, "connection closed")
