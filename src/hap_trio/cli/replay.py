@@ -10,7 +10,7 @@ import click
 
 from hap_sync.recording import read_file
 from hap_trio.cli.common import Problem, emit, json_option, say
-from hapcore.replay import Difference, RecordingError, Script, play_controller, read, replay_transcript
+from hapcore.replay import Difference, RecordingError, Script, ble_controller, play_controller, read, replay_transcript
 from hapcore.replay.known import play_known, split
 from hapcore.transcript import TranscriptError, is_transcript, read_transcripts
 
@@ -107,13 +107,14 @@ def _play(file: Path, role: str, as_json: bool) -> None:
     if file.stat().st_size > MAX_SIZE:
         raise Problem(f"{file} is larger than {MAX_SIZE >> 20} MiB")
     try:
-        script = read(json.loads(file.read_bytes()))
+        recording = json.loads(file.read_bytes())
+        script = read(recording)
         if role == "accessory":
             outcome = play_known(script)
         elif isinstance(script, Script):
             outcome = play_controller(script)
         else:
-            raise Problem(f"{file} is a recording over Bluetooth LE: it is played --as accessory only")
+            outcome = ble_controller.play_controller(recording)
     except (RecordingError, ValueError, RecursionError) as error:
         raise Problem(f"{file} cannot be played: {error}") from None
     unmeant, meant = split(outcome)

@@ -17,7 +17,7 @@ from hapcore.ble.signature import (
 from hapcore.codec.pdu import Opcode
 from hapcore.model.metadata import Metadata, Permission
 from hapcore.model.uuid import PROTOCOL_INFORMATION, SERVICE_SIGNATURE
-from hapcore.replay.bench import bench, lightbulb
+from hapcore.replay.bench import bench, lightbulb, lock
 from hapcore.replay.ble_controller.tape import Talk, Tape
 
 __all__ = ["CONFIG_NUMBER", "knowledge"]
@@ -74,7 +74,7 @@ def _recorded(tape: Tape) -> dict[int, bytes]:
 
 
 def _models(app: str) -> Mapping[int, Metadata]:
-    make = {"bench": bench, "lightbulb": lightbulb}.get(app)
+    make = {"bench": bench, "lightbulb": lightbulb, "lock": lock}.get(app)
     if make is None:
         return {}
     return {
