@@ -17,13 +17,14 @@ from hapcore.ble.accessory import (
 )
 from hapcore.ble.advert import RegularAdvert, parse_manufacturer_data
 from hapcore.codec import tlv8
-from hapcore.codec.pdu import Opcode
+from hapcore.codec.pdu import Opcode, PduError, ResponseReader
 from hapcore.codec.tlv8 import TlvError
 from hapcore.crypto.secret import Secret
 from hapcore.crypto.srp import make_verifier
 from hapcore.engine import Command, Event, Forget, Persist
 from hapcore.ids import CharacteristicId
 from hapcore.model.database import Database
+from hapcore.pairing.items import Item
 from hapcore.pairing.records import Identity
 from hapcore.replay.ble import air, show
 from hapcore.replay.ble.application import Application
@@ -61,8 +62,11 @@ _START = 1000.0
 #: The procedure buffer of the recorded accessory.
 _BUFFER = 2048
 _KEY = "ble/state-number"
+_ATTEMPTS = re.compile(r"attempt counter set to (\d+)")
+_MAX_ATTEMPTS = 100
 _WRITES = (Opcode.CHARACTERISTIC_WRITE, Opcode.CHARACTERISTIC_EXECUTE_WRITE)
-_PAIRING_IIDS = frozenset({0x22, 0x23, 0x25})
+_PROTOCOL_SIGNATURE, _PAIR_SETUP, _PAIRINGS = 0x11, 0x22, 0x25
+_PAIRING_IIDS = frozenset({_PAIR_SETUP, 0x23, _PAIRINGS})
 
 
 def play_accessory(script: Script, database: Database) -> Outcome:
@@ -117,8 +121,7 @@ class _Player:
         for case in self._script.cases:
             self._case = case
             self._keys = None
-            if re.search("restart", f"{case.name} {case.note}") or self._jumps(case):
-                self._restart(case)
+            self._between(case)
             for index, step in enumerate(case.steps):
                 self._index = index
                 self._places.append((step.t, case.name, index))
@@ -148,12 +151,21 @@ class _Player:
             self._database, config=self._config, state=self._stored, entropy=self._draws, max_body=_BUFFER
         )
 
-    def _restart(self, case: Case) -> None:
+    def _between(self, case: Case) -> None:
+        """What was done to the accessory itself before a case, as far as the case tells."""
+        attempts = _ATTEMPTS.search(case.note)
+        if attempts is not None:
+            self._stored["attempts"] = attempts[1].encode()
+        number = self._first_number(case)
+        jumps = number is not None and self._jumps(number)
+        if jumps or attempts is not None or re.search("restart", f"{case.name} {case.note}"):
+            self._advance(case.steps[0].t if case.steps else 0.0)
+            self._restart(number if jumps else None)
+
+    def _restart(self, number: int | None) -> None:
         """The accessory was started anew, perhaps with another state number in its store."""
-        number = _first_number(case)
-        if number is not None and self._jumps(case):
+        if number is not None:
             self._stored[_KEY] = b"%d 0" % number
-        self._advance(case.steps[0].t)
         self._link, self._linked = Link(), False
         self._ours.append((self._now - _START, air.UNKNOWN))
         self._recorded.append((self._now - _START, air.UNKNOWN))
@@ -161,10 +173,21 @@ class _Player:
         self._engine.start(self._now)
         self._pump()
 
-    def _jumps(self, case: Case) -> bool:
-        number = _first_number(case)
+    def _jumps(self, number: int) -> bool:
         current = self._engine.state_number.value
-        return number is not None and number not in (current, current % 0xFFFF + 1)
+        return number not in (current, current % 0xFFFF + 1)
+
+    def _first_number(self, case: Case) -> int | None:
+        """The first state number that a case shows."""
+        for step in case.steps:
+            number: int | None = None
+            if isinstance(step, Advert):
+                number = step.gsn if step.event is None else (step.event[0] - 2) % 0xFFFF + 1
+            elif isinstance(step, Read) and self._attribute(step.handle).iid == _PROTOCOL_SIGNATURE:
+                number = _told_number(step.answer)
+            if number is not None:
+                return number
+        return None
 
     def _submit(self, command: Command[object]) -> None:
         self._engine.submit(command, self._now)
@@ -293,6 +316,7 @@ class _Player:
             request = self._link.requests.pop(step.handle, None)
             if attribute.kind is Kind.VALUE and request is not None:
                 self._draws.prepare(step.answer)
+                self._forgive(attribute.iid)
                 self._application.before(attribute.iid, request, step.answer)
                 if request.opcode in (Opcode.PROTOCOL_CONFIGURATION, Opcode.INFO):
                     self._catch_up(_told_number(step.answer))
@@ -303,8 +327,17 @@ class _Player:
         self._compared += 1
         if not self._check_refusal(step.refused, "the read") or not isinstance(self._link.reply, GattReply):
             return
-        if self._link.reply.data != step.raw:
-            self._differ_in_value(step, attribute, self._link.reply.data)
+        data = self._link.reply.data
+        if attribute.iid == _PAIRINGS and self._lists_pairings(step, data):
+            return
+        if data != step.raw:
+            self._differ_in_value(step, attribute, data)
+
+    def _forgive(self, iid: int) -> None:
+        """An M2 with a public key after a hundred failures: somebody has reset the counter."""
+        if iid == _PAIR_SETUP and self._engine.stored.attempts >= _MAX_ATTEMPTS and self._draws.prepared:
+            self._engine.stored.attempts = 0
+            self._stored.pop("attempts", None)
 
     def _moves(self, iid: int, answer: Answer | None) -> bool:
         """Whether this write raises the state number by itself, so that nothing has to be concluded."""
@@ -325,6 +358,25 @@ class _Player:
             show.response(expected, pairing=pairing),
             show.response(got, pairing=pairing),
         )
+
+    def _lists_pairings(self, step: Read, got: bytes) -> bool:
+        """Whether this is a part of a list of pairings, which is compared as a whole: the order means nothing."""
+        if step.plain is None or self._keys is None or step.counter is None or step.answer is None:
+            return False
+        opened = open_record(self._keys, step.counter, got)
+        if step.answer.status or _records(step.answer.body) is None or opened is None:
+            return False
+        if not step.plain[:1] or not step.plain[0] & 0x80:
+            self._link.list = ResponseReader(step.plain[1])
+        try:
+            response = self._link.list.feed(opened)
+        except PduError:
+            return False
+        if response is not None and _records(response.body) != _records(step.answer.body):
+            whole = step.plain[:3] + len(step.answer.body).to_bytes(2, "little") + step.answer.body
+            ours = bytes((2, response.tid, response.status)) + len(response.body).to_bytes(2, "little") + response.body
+            self._differ("other pairings", show.response(whole, pairing=True), show.response(ours, pairing=True))
+        return True
 
     # Events.
 
@@ -396,10 +448,14 @@ class _Player:
         self._compared += 1
         if step.event is not None:
             number, iid, data = step.event
+            if self._jumps(number):
+                self._restart((number - 2) % 0xFFFF + 1)
             if number != self._engine.state_number.value:
                 self._application.set(iid, self._application.value(iid, data))
                 self._raise(iid)
-        elif not self._linked:
+        elif not self._linked and step.gsn is not None:
+            if self._jumps(step.gsn):
+                self._restart(step.gsn)
             self._catch_up(step.gsn)
 
     def _disconnect(self, step: Disconnected) -> None:
@@ -428,7 +484,7 @@ class _Player:
             if isinstance(step, Advert) and step.gsn is not None:
                 return step.gsn
         following = self._script.cases.index(self._case) + 1
-        return _first_number(self._script.cases[following]) if following < len(self._script.cases) else None
+        return _advertised(self._script.cases[following]) if following < len(self._script.cases) else None
 
     def _differ(self, reason: str, expected: str, got: str) -> None:
         self._differences.append(
@@ -446,8 +502,20 @@ class _Player:
         )
 
 
-def _first_number(case: Case) -> int | None:
-    """The state number that the case begins with, where it shows one before anything else happens."""
+def _records(body: bytes) -> set[tuple[tuple[int, bytes], ...]] | None:
+    """The records of a list of pairings; None where the answer is none."""
+    try:
+        items = tlv8.decode_tolerant(tlv8.first(tlv8.decode_tolerant(body), 1) or b"")
+    except TlvError:
+        return None
+    if tlv8.first(items, Item.PERMISSIONS) is None:
+        return None
+    records = tlv8.split_list([item for item in items if item[0] != Item.STATE], Item.SEPARATOR)
+    return {tuple(sorted(record)) for record in records}
+
+
+def _advertised(case: Case) -> int | None:
+    """The state number that a case begins with, where it shows one before anybody connects."""
     for step in case.steps:
         if isinstance(step, Connect):
             return None
@@ -464,4 +532,4 @@ def _told_number(answer: Answer | None) -> int | None:
         number = tlv8.first(tlv8.decode_tolerant(answer.body), 1)
     except TlvError:
         return None
-    return int.from_bytes(number, "little") if number is not None else None
+    return int.from_bytes(number, "little") if number is not None and len(number) == 2 else None

@@ -42,6 +42,11 @@ class Draws:
         count = self._count[label] = self._count.get(label, -1) + 1
         return hashlib.shake_256(f"{label} {count}".encode()).digest(length)
 
+    @property
+    def prepared(self) -> bool:
+        """Whether the answer that comes next begins a pair-setup."""
+        return "pair-setup.srp-b" in self._fixed
+
     def prepare(self, answer: Answer | None) -> None:
         """The accessory is about to give this answer."""
         for label in ("pair-verify.x25519", "pair-setup.srp-b", "pair-resume.session-id"):

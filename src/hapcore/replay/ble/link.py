@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hapcore.ble.accessory import GattRefuse, GattReply
-from hapcore.codec.pdu import PduError, Request, RequestReader
+from hapcore.codec.pdu import PduError, Request, RequestReader, ResponseReader
 from hapcore.replay.ble.script import Write
 
 __all__ = ["Link"]
@@ -27,6 +27,8 @@ class Link:
         self.moved = False
         #: The last whole request by recorded handle, until it is carried out.
         self.requests: dict[int, Request] = {}
+        #: Of a list of pairings, what our engine has said so far.
+        self.list = ResponseReader(0)
         self._readers: dict[int, RequestReader] = {}
 
     def note(self, step: Write) -> Request | None:
