@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
-from hapcore.accessory.handlers import Consultation
+from hapcore.accessory.handlers import Consultation, Inquiry
 from hapcore.discovery import Advertise
 from hapcore.engine import Command, Event
 from hapcore.ids import CharacteristicId
@@ -140,9 +140,9 @@ class AccessoryServer(Serving[Feed[Event]]):
         if not future.cancelled() and (error := future.exception()) is not None:
             _log.error("could not announce %s: %s", name, error)
 
-    def _consult(self, consultation: Consultation) -> None:
+    def _ask(self, inquiry: Inquiry) -> None:
         # Not from within the pump: a handler may take long, and use a client of this very thread.
-        self._loop.later(partial(super()._consult, consultation))
+        self._loop.later(partial(super()._ask, inquiry))
 
     def _wait(self, consultation: Consultation, awaited: Awaitable[object]) -> None:
         following: Awaitable[object] | None = awaited

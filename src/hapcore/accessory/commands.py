@@ -39,11 +39,15 @@ class AnswerWrite(Command[bool]):
     A characteristic missing in `statuses` succeeded. `values` holds what the characteristic reads after the write where
     that is not the value written (write-response). The result is False when the answer came too late for the
     controller; what succeeded counts all the same.
+
+    An answer that is not the `last` one settles the characteristics in `statuses` only, successes too; at the deadline
+    it counts, and what has not been settled by then is told -70408.
     """
 
     request: RequestId
     statuses: Mapping[CharacteristicId, HapStatus] = field(default=_NO_STATUSES)
     values: Mapping[CharacteristicId, Value] = field(default=_NO_VALUES)
+    last: bool = True
 
 
 @frozen
@@ -51,10 +55,12 @@ class AnswerRead(Command[bool]):
     """The application's answer to a `ReadRequested`: a value, or the status of a failure, for each characteristic.
 
     A characteristic missing in `results` is answered with -70402. The result is False when the answer came too late.
+    An answer that is not the `last` one leaves the others open; at the deadline it counts, and they are told -70408.
     """
 
     request: RequestId
     results: Mapping[CharacteristicId, Value | HapStatus]
+    last: bool = True
 
 
 @frozen

@@ -22,9 +22,9 @@ MAX_LATE = 256
 
 
 class AskedRead:
-    """A request that waits for values."""
+    """A request that waits for values; `results` has those that came already."""
 
-    __slots__ = ("answered", "deadline", "ids", "session")
+    __slots__ = ("answered", "deadline", "ids", "results", "session")
 
     def __init__(
         self, session: Session, ids: tuple[CharacteristicId, ...], answered: Callable[[AnswerRead], None]
@@ -33,12 +33,16 @@ class AskedRead:
         self.ids = ids
         self.answered = answered
         self.deadline = 0.0
+        self.results: dict[CharacteristicId, Value | HapStatus] = {}
 
 
 class AskedWrite:
-    """A request that waits for the fate of its writes; `late` takes an answer that the controller does not get."""
+    """A request that waits for the fate of its writes; `late` takes an answer that the controller does not get.
 
-    __slots__ = ("answered", "deadline", "late", "session", "writes")
+    `statuses` and `values` have what is settled already.
+    """
+
+    __slots__ = ("answered", "deadline", "late", "session", "statuses", "values", "writes")
 
     def __init__(
         self,
@@ -52,6 +56,29 @@ class AskedWrite:
         self.answered = answered
         self.late = late
         self.deadline = 0.0
+        self.statuses: dict[CharacteristicId, HapStatus] = {}
+        self.values: dict[CharacteristicId, Value] = {}
+
+    def join(self, answer: AnswerWrite) -> AnswerWrite:
+        """The answer together with what was settled before it."""
+        if not self.statuses:
+            return answer
+        return AnswerWrite(answer.request, {**answer.statuses, **self.statuses}, {**answer.values, **self.values})
+
+    def too_late(self, request: RequestId) -> AnswerWrite:
+        """What the controller is told at the deadline."""
+        statuses = dict.fromkeys([write.id for write in self.writes], HapStatus.TIMED_OUT)
+        return AnswerWrite(request, {**statuses, **self.statuses}, self.values)
+
+    def afterwards(self, answer: AnswerWrite) -> None:
+        """Take what came after the deadline. What was settled before has been stored, what is still open is not."""
+        fresh: dict[CharacteristicId, HapStatus] = {}
+        for write in self.writes:
+            if write.id not in self.statuses and (answer.last or write.id in answer.statuses):
+                fresh[write.id] = answer.statuses.get(write.id, HapStatus.SUCCESS)
+        others = dict.fromkeys([write.id for write in self.writes], HapStatus.TIMED_OUT)
+        self.late(AnswerWrite(answer.request, {**others, **fresh}, answer.values))
+        self.statuses.update(fresh)
 
 
 class Desk:
@@ -84,15 +111,26 @@ class Desk:
         """
         asked = self._asked.get(answer.request)
         if isinstance(asked, AskedWrite) and isinstance(answer, AnswerWrite):
+            if not answer.last:
+                asked.statuses.update(answer.statuses)
+                asked.values.update(answer.values)
+                return True
             del self._asked[answer.request]
-            asked.answered(answer)
+            asked.answered(asked.join(answer))
             return True
         if isinstance(asked, AskedRead) and isinstance(answer, AnswerRead):
+            if not answer.last:
+                asked.results.update(answer.results)
+                return True
             del self._asked[answer.request]
+            if asked.results:
+                answer = AnswerRead(answer.request, {**asked.results, **answer.results})
             asked.answered(answer)
             return True
-        if isinstance(answer, AnswerWrite) and (written := self._late.pop(answer.request, None)) is not None:
-            written.late(answer)
+        if isinstance(answer, AnswerWrite) and (written := self._late.get(answer.request)) is not None:
+            if answer.last:
+                del self._late[answer.request]
+            written.afterwards(answer)
         return False
 
     def next_deadline(self) -> float | None:
@@ -108,12 +146,12 @@ class Desk:
             if asked.deadline > now:
                 return
             del self._asked[request]
-            late = HapStatus.TIMED_OUT
             if isinstance(asked, AskedWrite):
                 self._keep(request, asked)
-                asked.answered(AnswerWrite(request, {write.id: late for write in asked.writes}))
+                asked.answered(asked.too_late(request))
             else:
-                asked.answered(AnswerRead(request, dict.fromkeys(asked.ids, late)))
+                missing: dict[CharacteristicId, Value | HapStatus] = dict.fromkeys(asked.ids, HapStatus.TIMED_OUT)
+                asked.answered(AnswerRead(request, {**missing, **asked.results}))
 
     def forget(self, session: Session) -> None:
         """The connection is gone; answers find nobody."""

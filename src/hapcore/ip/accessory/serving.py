@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from hapcore.accessory.commands import Shutdown, UpdateValues
-from hapcore.accessory.handlers import Consultation, consult
+from hapcore.accessory.handlers import Consultation, Inquiry, consult
 from hapcore.discovery import Advertise
 from hapcore.engine import Command, Event, Output
 from hapcore.feed import Backlog
@@ -31,6 +31,7 @@ class Serving(ABC, Generic[F]):
         self._new_feed = feed
         self._served: Database | None = None
         self._feeds: weakref.WeakSet[F] = weakref.WeakSet()
+        self._running: dict[CharacteristicId, int] = {}
 
     @property
     def device_id(self) -> str:
@@ -97,13 +98,13 @@ class Serving(ABC, Generic[F]):
             if self._feeds:
                 for feed in self._feeds:
                     feed.put(event)
-            consultation = consult(event, self.database, self._post, self._complain)
-            if consultation is not None:
-                self._consult(consultation)
+            inquiry = consult(event, self.database, self._post, self._complain, self._running)
+            if inquiry is not None:
+                self._ask(inquiry)
 
-    def _consult(self, consultation: Consultation) -> None:
-        """Begin to ask the handlers."""
-        if (awaited := consultation.advance()) is not None:
+    def _ask(self, inquiry: Inquiry) -> None:
+        """Ask the handlers."""
+        for consultation, awaited in inquiry.begin():
             self._wait(consultation, awaited)
 
     @abstractmethod
@@ -116,7 +117,7 @@ class Serving(ABC, Generic[F]):
 
     @abstractmethod
     def _wait(self, consultation: Consultation, awaited: Awaitable[object]) -> None:
-        """Carry a consultation on with what its handlers take their time for."""
+        """Wait for handlers that take their time, apart from everything else, and tell their consultation."""
 
     @abstractmethod
     def _complain(self, one: CharacteristicId, error: Exception) -> None:
