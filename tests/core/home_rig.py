@@ -113,10 +113,17 @@ class Rig:
 
     def run(self) -> None:
         """Until nobody has anything to say."""
-        while (output := self.home.poll()) is not None:
-            self._carry_out(output)
-        for number, (lamp, _) in list(self.wires.items()):
-            self._listen(lamp, number)
+        moved = True
+        while moved:
+            moved = False
+            while (output := self.home.poll()) is not None:
+                self._carry_out(output)
+                moved = True
+            for lamp in {lamp for lamp, _ in self.wires.values()}:
+                due = lamp.server.next_timeout()
+                if due is not None and due <= self.now:
+                    lamp.server.handle_timeout(self.now)
+                moved = self._listen(lamp) or moved
 
     def _carry_out(self, output: Output) -> None:
         if isinstance(output, Done | Failed):
@@ -149,7 +156,7 @@ class Rig:
                 lamp, number = self.wires[effect.connection]
                 if not lamp.mute:
                     lamp.server.receive_data(number, effect.data, self.now)
-                    self._listen(lamp, effect.connection)
+                    self._listen(lamp)
         elif isinstance(effect, CloseConnection):
             if effect.connection in self.wires:
                 lamp, number = self.wires.pop(effect.connection)
@@ -165,13 +172,16 @@ class Rig:
             assert self.browsing is isinstance(effect, StopBrowsing)
             self.browsing = isinstance(effect, Browse)
 
-    def _listen(self, lamp: Lamp, connection: ConnectionId) -> None:
-        """Carry what the accessory says to whichever connections it is for."""
+    def _listen(self, lamp: Lamp) -> bool:
+        """Carry what the accessory says to whichever connections it is for. Whether it said anything."""
         numbers = {theirs: ours for ours, (who, theirs) in self.wires.items() if who is lamp}
+        said = False
         while (output := lamp.server.poll()) is not None:
+            said = True
             if isinstance(output, SendBytes) and output.connection in numbers:
                 self.home.receive_data(numbers[output.connection], output.data, self.now)
             elif isinstance(output, CloseConnection) and output.connection in numbers:
                 ours = numbers[output.connection]
                 if self.wires.pop(ours, None) is not None:
                     self.home.receive_eof(ours, self.now)
+        return said

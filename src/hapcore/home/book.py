@@ -58,10 +58,6 @@ class Book:
             return None
         return evolve(record, addresses=found.addresses, port=found.port)
 
-    _check_free = check_free
-    _addresses = addresses
-    _moved = moved
-
 
 def telling(failures: Sequence[PeerError], name: str) -> PeerError:
     """Of the failures at several addresses the one to raise; the others become its notes."""

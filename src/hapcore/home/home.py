@@ -18,6 +18,7 @@ from hapcore.entropy import Entropy
 from hapcore.errors import EffectFailed, LocalProtocolError, PeerError
 from hapcore.home import commands
 from hapcore.home.book import Book
+from hapcore.home.commands import Ask
 from hapcore.home.effects import Browse, Connect
 from hapcore.home.link import LinkState, Stopped
 from hapcore.home.links import Links
@@ -60,12 +61,14 @@ class Home(Engine):
         def make(address: Address, database: Iterable[AccessoryDescription]) -> Connection:
             return engine(address[0], entropy=entropy, database=database)
 
+        emit = self._outputs.append
         self._book = Book(table)
         self._agenda = agenda = Agenda()
+        self._pending = agenda.entries
         self._timers = Timers()
-        self._links = Links(agenda, self._timers, self._emit, make)
-        self._seeking = Seeking(agenda, self._timers, self._emit, discovery)
-        self._residents = Residents(self._book, self._links, self._seeking, agenda, self._emit, self._store)
+        self._links = Links(agenda, self._timers, emit, make)
+        self._seeking = Seeking(agenda, self._timers, emit, discovery)
+        self._residents = Residents(self._book, self._links, self._seeking, agenda, emit, self._store)
         self._visits = Visits(self._book, self._links, agenda, self._timers, self._store)
         self._under_way: dict[Task[Any], CommandId] = {}
         #: Readers that are on the way to what they want to follow.
@@ -114,23 +117,17 @@ class Home(Engine):
         kind = type(command)
         if self._closed and kind not in _HARMLESS:
             raise LocalProtocolError("this controller is closed")
-        if isinstance(command, commands.Ask):
-            one = self._residents.get(command.alias, command.address)
-            link = one.ready(command.command)
-            if link is None:
-                return self._start(self._ask(one, command.command))
-            number = self._next_command()
-            self._links.pass_on(link, command.command, number)
-        elif kind in self._procedures:
+        if isinstance(command, Ask):
+            return self._asked(command)
+        if kind in self._procedures:
+            self._check_room()
             return self._start(self._procedures[kind](command))
-        elif kind in self._acts:
-            self._acts[kind](command)
-            number = self._next_command()
-            self._work()
-            self._emit(Done(number))
-        else:
+        if kind not in self._acts:
             raise LocalProtocolError(f"{kind.__name__} is not for this engine", argument="command")
+        self._acts[kind](command)
+        number = self._next_command()
         self._work()
+        self._emit(Done(number))
         return number
 
     def connected(self, connection: ConnectionId, now: float) -> None:
@@ -142,8 +139,7 @@ class Home(Engine):
     def receive_data(self, connection: ConnectionId, data: bytes | memoryview, now: float) -> None:
         """Bytes from a stream, in any portions."""
         now = self._timers.now = self._advance(now)
-        link = self._links.get(connection)
-        if link is not None and link.state is LinkState.OPEN:
+        if (link := self._links.streams.get(connection)) is not None:
             link.carrier.receive_data(data, now)
             self._links.collect(link)
             self._work()
@@ -151,8 +147,7 @@ class Home(Engine):
     def receive_eof(self, connection: ConnectionId, now: float) -> None:
         """A stream was closed by the other side, or broke."""
         now = self._timers.now = self._advance(now)
-        link = self._links.get(connection)
-        if link is not None and link.state is LinkState.OPEN:
+        if (link := self._links.streams.get(connection)) is not None:
             link.carrier.receive_eof(now)
             self._links.collect(link)
             self._work()
@@ -178,11 +173,13 @@ class Home(Engine):
 
     def next_timeout(self) -> float | None:
         """When the first connection, search or attempt is due."""
-        first = self._links.next_due()
-        for due in (self._timers.next_due(), self._seeking.next_due()):
-            if due is not None and (first is None or due < first):
-                first = due
-        return first
+        links, timers, readers = self._links.due, self._timers.entries, self._seeking.readers
+        dues = list(links.values())
+        if timers:
+            dues += [due for due, _ in timers.values()]
+        if readers:
+            dues += [due for due in readers.values() if due is not None]
+        return min(dues) if dues else None
 
     def handle_timeout(self, now: float) -> None:
         """End what has taken too long."""
@@ -194,17 +191,18 @@ class Home(Engine):
 
     # --- commands -------------------------------------------------------------------------------------------------
 
-    def _start(self, procedure: Procedure[Any]) -> CommandId:
+    def _check_room(self) -> None:
         if len(self._under_way) >= MAX_UNDER_WAY:
-            procedure.close()
             raise LocalProtocolError(f"{MAX_UNDER_WAY} commands are under way already")
+
+    def _start(self, procedure: Procedure[Any]) -> CommandId:
         number = self._next_command()
         self._under_way[self._agenda.start(procedure)] = number
         self._work()
         return number
 
     def _work(self) -> None:
-        if self._agenda:
+        if self._pending:
             self._agenda.work(self._over)
 
     def _over(self, task: Task[Any]) -> None:
@@ -224,6 +222,17 @@ class Home(Engine):
 
         self._emit_confirmed(effect, done, lambda: promise.fail(self._fault))
         yield from promise.wait()
+
+    def _asked(self, command: Ask[Any]) -> CommandId:
+        one = self._residents.get(command.alias, command.address)
+        link = one.ready(command.command)
+        if link is None:
+            self._check_room()
+            return self._start(self._ask(one, command.command))
+        number = self._next_command()
+        self._links.pass_on(link, command.command, number)
+        self._work()
+        return number
 
     def _ask(self, one: Resident, command: Command[Any]) -> Procedure[Any]:
         link = yield from self._residents.ready(one, command)

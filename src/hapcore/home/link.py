@@ -66,7 +66,7 @@ class LinkState(Enum):
 class Link:
     """A connection on its way, or there, or over. Never used again: a new connection, a new link."""
 
-    __slots__ = ("address", "alias", "carrier", "database", "due", "number", "opened", "readers", "state", "waiting")
+    __slots__ = ("address", "alias", "carrier", "database", "number", "opened", "readers", "state", "waiting")
 
     def __init__(
         self, number: ConnectionId, address: Address, database: tuple[AccessoryDescription, ...], agenda: Agenda
@@ -83,5 +83,3 @@ class Link:
         #: By the number the engine gave: the number the home gave, or the procedure's promise.
         self.waiting: dict[CommandId, CommandId | Promise[Any]] = {}
         self.readers = Subscriptions[Any]()
-        #: When its engine wants `handle_timeout()`.
-        self.due: float | None = None

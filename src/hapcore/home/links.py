@@ -47,13 +47,12 @@ class Links:
         self._emit = emit
         self._make = make
         self._links: dict[ConnectionId, Link] = {}
-        self._due: set[Link] = set()
+        #: The links that are open.
+        self.streams: dict[ConnectionId, Link] = {}
+        #: When an engine wants `handle_timeout()`.
+        self.due: dict[Link, float] = {}
         self._numbers = 0
         self._followed: dict[Hashable, Link] = {}
-
-    def get(self, number: ConnectionId) -> Link | None:
-        """The link of a number, if it is still there."""
-        return self._links.get(number)
 
     def open(self, address: Address, database: tuple[AccessoryDescription, ...] = ()) -> Procedure[Link]:
         """A new connection. Raises `Disconnected` where there is none to be had."""
@@ -79,6 +78,7 @@ class Links:
         link.carrier = self._make(link.address, link.database)
         link.carrier.tells_keys = tells_keys
         link.state = LinkState.OPEN
+        self.streams[number] = link
         link.opened.keep(link)
 
     def refused(self, number: ConnectionId, reason: str) -> None:
@@ -145,46 +145,41 @@ class Links:
         for link in list(self._links.values()):
             self.close(link)
 
-    def next_due(self) -> float | None:
-        """When the first of the engines wants `expire()`."""
-        first = None
-        for link in self._due:
-            if first is None or (link.due is not None and link.due < first):
-                first = link.due
-        return first
-
     def expire(self, now: float) -> None:
         """Tell the engines that are due."""
-        for link in [link for link in self._due if link.due is not None and link.due <= now]:
+        for link in [link for link, due in self.due.items() if due <= now]:
             link.carrier.handle_timeout(now)
             self.collect(link)
 
     def collect(self, link: Link) -> None:
-        """Hand on what the engine of a link says."""
-        emit, poll, waiting = self._emit, link.carrier.poll, link.waiting
+        """Hand on what the engine of a link says. Every request and every answer passes here."""
+        carrier = link.carrier
+        poll = carrier.poll
         while (output := poll()) is not None:
             if isinstance(output, SendBytes):
-                emit(SendBytes(link.number, output.data))
-            elif isinstance(output, (Done, Failed)):
-                waiter = waiting.pop(output.command, None)
-                if isinstance(output, Done):
-                    if isinstance(waiter, Promise):
-                        waiter.keep(output.result)
-                    elif waiter is not None:
-                        emit(Done(waiter, output.result))
-                elif isinstance(waiter, Promise):
-                    waiter.fail(output.error)
+                self._emit(SendBytes(link.number, output.data))
+            elif isinstance(output, Done):
+                waiter = link.waiting.pop(output.command, None)
+                if isinstance(waiter, int):
+                    self._emit(Done(waiter, output.result))
                 elif waiter is not None:
-                    emit(Failed(waiter, output.error))
+                    waiter.keep(output.result)
             else:
                 self._tell(link, output)
-        due = link.due = link.carrier.next_timeout()
+        due = carrier.next_timeout()
         if due is not None:
-            self._due.add(link)
-        elif self._due:
-            self._due.discard(link)
+            self.due[link] = due
+        elif link in self.due:
+            del self.due[link]
 
     def _tell(self, link: Link, output: Output) -> None:
+        if isinstance(output, Failed):
+            waiter = link.waiting.pop(output.command, None)
+            if isinstance(waiter, int):
+                self._emit(Failed(waiter, output.error))
+            elif waiter is not None:
+                waiter.fail(output.error)
+            return
         if isinstance(output, CharacteristicChanged):
             for reader in link.readers.readers(output.id):
                 self._emit(News(reader, output))
@@ -204,6 +199,7 @@ class Links:
     def _lost(self, link: Link, reason: HapError | None) -> None:
         link.state = LinkState.CLOSED
         self._links.pop(link.number, None)
+        self.streams.pop(link.number, None)
         for reader in link.readers.end():
             self._followed.pop(reader, None)
             self._emit(Ended(reader, reason))

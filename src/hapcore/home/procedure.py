@@ -102,27 +102,24 @@ class Task(Generic[T]):
 class Agenda:
     """Who is to be resumed, in this order."""
 
-    __slots__ = ("_entries",)
+    __slots__ = ("entries",)
 
     def __init__(self) -> None:
-        self._entries: deque[tuple[Task[Any], Promise[Any] | None, HapError | None]] = deque()
-
-    def __bool__(self) -> bool:
-        return bool(self._entries)
+        self.entries: deque[tuple[Task[Any], Promise[Any] | None, HapError | None]] = deque()
 
     def start(self, procedure: Procedure[T]) -> Task[T]:
         """Begin it when the agenda is worked off."""
         task = Task(procedure, self)
-        self._entries.append((task, None, None))
+        self.entries.append((task, None, None))
         return task
 
     def resume(self, task: Task[Any], promise: Promise[Any] | None, error: HapError | None = None) -> None:
         """Note that a task can go on."""
-        self._entries.append((task, promise, error))
+        self.entries.append((task, promise, error))
 
     def work(self, over: Callable[[Task[Any]], object]) -> None:
         """Resume all, and whoever follows from that; `over` hears of those that are through."""
-        entries = self._entries
+        entries = self.entries
         while entries:
             task, promise, error = entries.popleft()
             if task.step(promise, error):

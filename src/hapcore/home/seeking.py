@@ -31,7 +31,7 @@ class Seeking:
         self._found: dict[str, DiscoveredAccessory] = {}
         self._finds: dict[Promise[DiscoveredAccessory], str] = {}
         #: Readers of everything, and when they have read enough.
-        self._readers: dict[Hashable, float | None] = {}
+        self.readers: dict[Hashable, float | None] = {}
 
     def check(self) -> None:
         """Raise `LocalProtocolError` where nothing can be looked for."""
@@ -55,19 +55,19 @@ class Seeking:
 
     def follows(self, reader: Hashable) -> bool:
         """Whether a reader is told of everything."""
-        return reader in self._readers
+        return reader in self.readers
 
     def begin(self, reader: Hashable, timeout: float | None) -> None:
         """Have a reader told of everything."""
-        self._readers[reader] = None if timeout is None else self._timers.now + timeout
+        self.readers[reader] = None if timeout is None else self._timers.now + timeout
         self._browse()
         for found in self._found.values():
             self._emit(News(reader, found))
 
     def end(self, reader: Hashable, reason: HapError | None = None) -> None:
         """A reader has read enough."""
-        if reader in self._readers:
-            del self._readers[reader]
+        if reader in self.readers:
+            del self.readers[reader]
             self._emit(Ended(reader, reason))
             self._browse()
 
@@ -76,7 +76,7 @@ class Seeking:
         for promise in list(self._finds):
             promise.fail(reason if reason is not None else TimedOut("the search was ended"))
         self._finds.clear()
-        for reader in list(self._readers):
+        for reader in list(self.readers):
             self.end(reader, reason)
         self._browse()
 
@@ -87,7 +87,7 @@ class Seeking:
             self._found.pop(key, None)
         elif self._browsing and (key in self._found or len(self._found) < MAX_FOUND):
             self._found[key] = news
-            for reader in self._readers:
+            for reader in self.readers:
                 self._emit(News(reader, news))
             for promise, wanted in self._finds.items():
                 if wanted == key and news.addresses:
@@ -99,23 +99,19 @@ class Seeking:
         self._found.clear()
         finds: list[Promise[Any]] = list(self._finds)
         self._finds.clear()
-        readers, self._readers = list(self._readers), {}
+        readers, self.readers = list(self.readers), {}
         for promise in finds:
             promise.fail(error)
         for reader in readers:
             self._emit(Ended(reader, error))
 
-    def next_due(self) -> float | None:
-        """When the first reader has read enough."""
-        return min((due for due in self._readers.values() if due is not None), default=None) if self._readers else None
-
     def expire(self, now: float) -> None:
         """End those whose time is over."""
-        for reader in [reader for reader, due in self._readers.items() if due is not None and due <= now]:
+        for reader in [reader for reader, due in self.readers.items() if due is not None and due <= now]:
             self.end(reader)
 
     def _browse(self) -> None:
-        wanted = bool(self._finds or self._readers)
+        wanted = bool(self._finds or self.readers)
         if wanted is not self._browsing:
             self._browsing = wanted
             self._found.clear()
