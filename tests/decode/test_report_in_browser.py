@@ -393,9 +393,9 @@ def test_the_policy_holds_against_what_gets_into_the_page(chrome, tmp_path):
         assert any("Content Security Policy" in message and directive in message for message in refused), refused
 
 
-def test_long_values_do_not_break_the_diagram(open_page):
+@pytest.mark.parametrize("long", ["long " * 20_000, "x" * 100_000], ids=["words", "one word"])
+def test_long_values_do_not_break_the_diagram(open_page, long):
     talk = Talk()
-    long = "long " * 20_000
     found = (Touched(1, 9, "Lightbulb.On", long),)
     talk.add(Kind.EVENT, long, to=Direction.TO_CONTROLLER, touched=found, details=((long, long),), data=bytes(70_000))
     chrome = open_page(talk.entries, long)
@@ -563,6 +563,22 @@ def test_an_accessory_is_the_same_before_its_id_is_known(open_page):
     assert offered == ["all", "3C:33:1B:21:B3:00", "192.168.1.12:5001"]
     choose(chrome, "accessory", "3C:33:1B:21:B3:00")
     assert find(chrome, "#count").text == "3 of 4 entries"
+
+
+def test_it_stays_where_it_was_when_a_filter_hides_what_is_above(open_page):
+    chrome = open_page(evening(50))
+    chrome.execute_script("document.getElementById('scroll').scrollTop = 15000")
+    seconds = """const top = node => node.getBoundingClientRect().top;
+        const edge = document.getElementById('heads').getBoundingClientRect().bottom - 1;
+        const times = [...document.querySelectorAll('.item .when')].filter(node => top(node) >= edge)
+            .sort((one, other) => top(one) - top(other)).map(node => node.textContent);
+        return times[0].split(':').reduce((sum, part) => sum * 60 + Number(part), 0)"""
+    wait_until(chrome, f"return (() => {{ {seconds} }})() > 600")
+    before = chrome.execute_script(seconds)
+    choose(chrome, "characteristic", "Lightbulb.Brightness (1.10)")
+    assert abs(chrome.execute_script(seconds) - before) < 100  # a round takes 96 s
+    choose(chrome, "characteristic", "all")
+    assert abs(chrome.execute_script(seconds) - before) < 100
 
 
 def test_characteristics_get_their_name_when_it_becomes_known(open_page):
