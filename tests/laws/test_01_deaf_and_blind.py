@@ -34,6 +34,7 @@ ALLOWED = {
     "attrs",
     "base64",
     "binascii",
+    "bisect",
     "collections",
     "contextlib",
     "cryptography",
