@@ -67,6 +67,7 @@ class GattLink:
         self._client: BleakClient | None = None
         #: Whether the engine knows of the link.
         self._up = False
+        self._dropping = asyncio.Lock()
         self._operation: asyncio.Task[None] | None = None
 
     def carry_out(self, effect: Output) -> bool:
@@ -75,7 +76,7 @@ class GattLink:
             case GattConnect(operation, address):
                 self._begin(self._connect(operation, address))
             case GattDisconnect():
-                self._tasks.start(self._drop())
+                self._tasks.start(self._drop(self._client))
             case GattRead(operation, handle):
                 self._begin(self._operate(operation, partial(self._read, handle)))
             case GattReadDescriptor(operation, handle, uuid):
@@ -90,7 +91,8 @@ class GattLink:
 
     async def aclose(self) -> None:
         """Drop the link, if there is one, and wait until it is gone."""
-        await settle(self._drop())
+        if self._client is not None:
+            await settle(self._drop(self._client))
         await self._tasks.aclose()
 
     def _begin(self, what: Any) -> None:
@@ -108,6 +110,7 @@ class GattLink:
                 if "disconnected" in str(error) and attempt < _FRESH_ATTEMPTS:
                     await asyncio.sleep(_PAUSE)
                     continue
+                self._client = None
                 self._told.result(GattResult(operation, error=problem(error)))
                 return
             self._up = True
@@ -124,14 +127,14 @@ class GattLink:
                 data = await what(client)
         except BleakGATTProtocolError as error:
             if error.code == _UNLIKELY:
-                await self._drop()
+                await self._drop(client)
             else:
                 self._told.result(GattResult(operation, error=problem(error)))
         except Exception as error:  # noqa: BLE001 - as above
             if client.is_connected and not isinstance(error, TimeoutError):
                 self._told.result(GattResult(operation, error=problem(error)))
             else:
-                await self._drop()
+                await self._drop(client)
         else:
             self._told.result(GattResult(operation, data=data))
 
@@ -152,22 +155,21 @@ class GattLink:
         else:
             await client.stop_notify(characteristic)
 
-    async def _drop(self) -> None:
+    async def _drop(self, client: BleakClient | None) -> None:
         """End the link and whatever is under way over it: a late answer would be taken for that of another request."""
-        client, self._client = self._client, None
-        operation, self._operation = self._operation, None
-        if operation is not None and operation is not asyncio.current_task():
-            operation.cancel()
-            await asyncio.wait([operation], timeout=_PARTING)
-        if client is not None:
-            await self._release(client)
-        if client is not None or self._up:
-            self._up = False
+        async with self._dropping:
+            if client is not self._client:
+                return  # somebody else has done it
+            operation, self._operation = self._operation, None
+            if operation is not None and operation is not asyncio.current_task():
+                operation.cancel()
+                await asyncio.wait([operation], timeout=_PARTING)
+            if client is not None:
+                await self._release(client)
+            self._client, self._up = None, False
             self._told.lost()
 
     async def _release(self, client: BleakClient) -> None:
-        if self._client is client:
-            self._client = None
         try:
             async with asyncio.timeout(_PARTING):
                 await client.disconnect()
@@ -177,7 +179,7 @@ class GattLink:
     def _ended(self, client: BleakClient) -> None:
         """bleak's call when a link has ended. As long as the services are looked for, that fails by itself."""
         if client is self._client and self._up:
-            self._tasks.start(self._drop())
+            self._tasks.start(self._drop(client))
 
 
 def _find(client: BleakClient, handle: int) -> BleakGATTCharacteristic:
