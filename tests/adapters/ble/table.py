@@ -38,7 +38,7 @@ FLAGS = b"\x02\x01\x06"
 DATA = FLAGS + b"\x07\xff\x4c\x00\x06\x31\x00\x01"
 SCAN_RESPONSE = b"\x05\x09Lamp"
 #: The longest a test may take, in seconds: something hangs.
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 
 class Application:
