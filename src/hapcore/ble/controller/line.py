@@ -91,6 +91,8 @@ class Line:
         self._step: Step | None = None
         self._exchange: Exchange | None = None
         self._reads_left = 0
+        #: Whether the exchange awaits what was read, not that something was written.
+        self._reading = False
 
     @property
     def up(self) -> bool:
@@ -230,6 +232,7 @@ class Line:
             return
         handle = self._step.to.handle
         value = self._exchange.next_write()
+        self._reading = value is None
         if value is None:
             self._emit(GattRead(self._operation(), handle))
         else:
@@ -269,11 +272,11 @@ class Line:
             return
         if result.error is not None:
             self.fail(Disconnected(f"{exchange.what} failed: {result.error}"), now)
-        elif result.data is None:
+        elif not self._reading:
             self._go_on()
         else:
             try:
-                response = exchange.feed(result.data)
+                response = exchange.feed(result.data or b"")
             except RemoteProtocolError as error:
                 self.fail(error, now)
                 return
