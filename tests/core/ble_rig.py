@@ -93,6 +93,7 @@ class Rig:
         self.settings = settings
         self.now = 100.0
         self.entropy = Draws()
+        #: How keys begin that the store refuses.
         self.failing: set[str] = set()
         self._seed_setup()
         self.clear()
@@ -125,7 +126,7 @@ class Rig:
     def pump(self) -> None:
         while (output := self.engine.poll()) is not None:
             if isinstance(output, Persist):
-                if output.key in self.failing:
+                if output.key.startswith(tuple(self.failing)):
                     self.engine.effect_failed(output, "no room", self.now)
                     continue
                 self.store[output.key] = output.value
