@@ -50,6 +50,7 @@ COMMANDS = [
             "put",
             "watch",
             "replay",
+            "decode",
         )
     ),
     ["pairings"],

@@ -63,6 +63,8 @@ def printed(tmp_path_factory) -> dict[str, list[dict]]:
 
     run("hap demo")
     run("hap replay", "--as", "accessory", ROOT / "tests/replay/data/adk/ip-read.json")
+    captured = ROOT / "tests/decode/data"
+    run("hap decode", captured / "foreign.pcapng", "--keylog", captured / "foreign.keys")
     server = Running("serve", "--address", "127.0.0.1", "--setup-code", CODE, "--state", folder / "s.json", "--json")
     listening = server.next()
     where = ("--address", f"{listening['host']}:{listening['port']}")

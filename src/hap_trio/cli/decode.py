@@ -96,8 +96,8 @@ def decode(
     that was said, values and bytes too. It can be filtered there.
 
     \b
-    Example: HAPKEYLOGFILE=keys.log hap watch -a lamp -c 1.9
-             hap decode lamp.pcapng --keylog keys.log
+    Example: hap decode lamp.pcapng --keylog keys.log
+             HAPKEYLOGFILE=keys.log hap watch -a lamp -c 1.9
              hap decode lamp.pcapng --keylog keys.log --html lamp.html
              tcpdump -U -w - tcp | hap decode - --keylog keys.log
     """
