@@ -572,7 +572,7 @@ def test_it_stays_where_it_was_when_a_filter_hides_what_is_above(open_page):
         const edge = document.getElementById('heads').getBoundingClientRect().bottom - 1;
         const times = [...document.querySelectorAll('.item .when')].filter(node => top(node) >= edge)
             .sort((one, other) => top(one) - top(other)).map(node => node.textContent);
-        return times[0].split(':').reduce((sum, part) => sum * 60 + Number(part), 0)"""
+        return (times[0] ?? '0').split(':').reduce((sum, part) => sum * 60 + Number(part), 0)"""
     wait_until(chrome, f"return (() => {{ {seconds} }})() > 600")
     before = chrome.execute_script(seconds)
     choose(chrome, "characteristic", "Lightbulb.Brightness (1.10)")
