@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from hap_sync.store import FileStore, MemoryStore
+from hap_sync.store import Store, open_store
 from hapcore.controller.methods import Awaiting
 from hapcore.discovery import DiscoveredAccessory
 from hapcore.engine import Command
@@ -25,7 +25,7 @@ from hapcore.state import PAIRINGS
 from .client import Client
 from .entropy import system_entropy
 from .feed import Feed
-from .pump import Pump, Store
+from .pump import Pump
 from .stream import dial
 from .tasks import settle
 from .wire import Link
@@ -180,7 +180,7 @@ async def open_controller(
 
     Raises `StateError` for a file that cannot be read (it is left alone).
     """
-    store: Store = MemoryStore() if path is None else FileStore(path, PAIRINGS)
+    store = open_store(path, PAIRINGS)
     table = await asyncio.to_thread(store.load)
     home = Home(table, entropy=entropy, engine=engine, discovery=bool(mdns))
     controller = Controller(home, store, mdns, interfaces)

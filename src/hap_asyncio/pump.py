@@ -72,6 +72,14 @@ class Pump(Drive[Wire]):
         if self._closed:
             wire.abort()
 
+    def closing(self, wire: Wire) -> asyncio.Future[None]:
+        """Is done when a wire that has been adopted is closed."""
+        over = self._open.get(wire)
+        if over is None:
+            over = self._loop.create_future()
+            over.set_result(None)
+        return asyncio.shield(over)  # who waits may be cancelled
+
     def choke(self, wire: Wire, choked: bool) -> None:
         self._choke(wire.number, choked, self._loop.time())
         self.drain()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -11,22 +10,22 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn, TypeVar, Unpack
 
-from hap_sync.store import FileStore, MemoryStore
+from hap_sync.store import Store, open_store
 from hapcore.accessory.handlers import Consultation
 from hapcore.discovery import Advertise
-from hapcore.engine import Command, Event
+from hapcore.engine import Command, Event, Output
 from hapcore.errors import HapError
 from hapcore.ids import CharacteristicId
 from hapcore.ip import accessory as hap
 from hapcore.ip.accessory.serving import Serving
-from hapcore.ip.accessory.settings import Served, make_server
+from hapcore.ip.accessory.settings import Served, announced_at, make_server, store_first
 from hapcore.ip.accessory.settings import Settings as CoreSettings
 from hapcore.state import STATE
 
 from .entropy import system_entropy
 from .feed import Feed
 from .pipe import Pipe, Reader, Writer
-from .pump import Pump, Store
+from .pump import Pump
 from .stream import BACKLOG, listen
 from .tasks import settle
 from .wire import Link, Wire
@@ -52,7 +51,7 @@ class Settings(CoreSettings, total=False):
 class AccessoryServer(Serving[Feed[Event]]):
     """A running accessory, from `open_server()`."""
 
-    def __init__(self, engine: hap.Server, store: Store, listener: socket.socket) -> None:
+    def __init__(self, engine: hap.Server, told: list[Output], store: Store, listener: socket.socket) -> None:
         super().__init__(engine, Feed[Event])
         self._announcements = Feed[Advertise](limit=1)  # only the latest counts
         self._pump = Pump(engine, self._report, store)
@@ -61,16 +60,18 @@ class AccessoryServer(Serving[Feed[Event]]):
         self.host, self.port = listener.getsockname()[:2]
         self._listener = listener
         self._accepting: asyncio.Server | None = None
-        self._begin()
+        self._begin(told)
         self._pump.drain()
 
     async def do(self, command: Command[R]) -> R:
         """Submit a command of `hapcore.ip.accessory`, such as `UpdateValues`, and wait for its result."""
         return await self._pump.submit(command)
 
-    def attach(self, reader: Reader, writer: Writer) -> None:
-        """Serve a controller on any reader and writer; the server owns and closes them."""
-        self._carry(Pipe(reader, writer))
+    def attach(self, reader: Reader, writer: Writer) -> asyncio.Future[None]:
+        """Serve a controller on any reader and writer; the server owns and closes them, and the future is done then."""
+        pipe = Pipe(reader, writer)
+        self._carry(pipe)
+        return self._pump.closing(pipe)
 
     async def accept(self) -> None:
         """Take connections from now on; `open_server()` does it."""
@@ -137,25 +138,25 @@ async def open_server(what: Served, **settings: Unpack[Settings]) -> AsyncGenera
     """Serve accessories for the length of a block, see `Settings`.
 
     Raises `StateError` for a state file that cannot be read (it is left alone), `LocalProtocolError` for an accessory
-    that HAP does not allow, `OSError` when the port is taken. Leaving the block withdraws the announcement and closes
-    all connections.
+    that HAP does not allow, `OSError` when the state cannot be stored or the port is taken. Leaving the block withdraws
+    the announcement and closes all connections.
     """
-    state, address, mdns = settings.get("state"), settings.get("address"), settings.get("mdns", True)
-    store = MemoryStore() if state is None else FileStore(state, STATE)
-    # Who listens on one address only must not be announced with others.
-    addresses = [] if address is None or ipaddress.ip_address(address).is_unspecified else [address]
+    mdns, addresses = settings.get("mdns", True), announced_at(settings)
+    store = open_store(settings.get("state"), STATE)
     async with AsyncExitStack() as stack:
         stack.enter_context(closing(store))
-        table = await settle(asyncio.get_running_loop().run_in_executor(None, store.load))
+        loop = asyncio.get_running_loop()
+        table = await settle(loop.run_in_executor(None, store.load))
         engine = make_server(what, settings, table, system_entropy)
-        listener = stack.enter_context(listen(address, settings.get("port", 0)))
+        told = await settle(loop.run_in_executor(None, store_first, engine, store))
+        listener = stack.enter_context(listen(settings.get("address"), settings.get("port", 0)))
         if mdns is True:
             from .mdns import open_mdns
 
             mdns = await stack.enter_async_context(open_mdns(addresses or None))
         if mdns:
             stack.push_async_callback(lambda: settle(mdns.withdraw(engine.device_id)))
-        server = AccessoryServer(engine, store, listener)
+        server = AccessoryServer(engine, told, store, listener)
         stack.push_async_callback(server.aclose)
         await server.accept()
         if mdns:

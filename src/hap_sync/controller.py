@@ -26,8 +26,8 @@ from .entropy import system_entropy
 from .feed import Feed
 from .loop import Loop, thread_loop
 from .mdns import Browsing, Mdns, open_mdns
-from .pump import Pump, Store
-from .store import FileStore, MemoryStore
+from .pump import Pump
+from .store import Store, open_store
 from .stream import dial
 
 __all__ = ["Controller", "Discovery", "StartedPairing", "open_controller"]
@@ -186,7 +186,7 @@ def open_controller(
 
     Raises `StateError` for a file that cannot be read (it is left alone).
     """
-    store: Store = MemoryStore() if path is None else FileStore(path, PAIRINGS)
+    store = open_store(path, PAIRINGS)
     home = Home(store.load(), entropy=entropy, engine=engine, discovery=bool(mdns))
     with ExitStack() as stack:
         controller = Controller(home, stack.enter_context(thread_loop()), stack, store, mdns, interfaces)

@@ -76,11 +76,12 @@ class Pump(Drive[Wire]):
             raise error
         return cast("R", cast("hap.Done", reply).result)
 
-    def adopt(self, transport: Transport, number: hap.ConnectionId, take: Take, end: End) -> None:
+    def adopt(self, transport: Transport, number: hap.ConnectionId, take: Take, end: End) -> Wire:
         """Connect `transport` with the engine's connection `number` and its inputs. It is closed when that ends."""
         wire = self._wires[number] = Wire(transport, self._loop, number, take, end)
         wire.start(partial(self._ready, wire))
         self.drain()
+        return wire
 
     def close(self) -> None:
         """Close all connections and take no part in the loop any more."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import time
 from collections.abc import Awaitable, Callable, Generator, Sequence
@@ -12,11 +11,11 @@ from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from hapcore.accessory.handlers import Consultation, Inquiry
 from hapcore.discovery import Advertise
-from hapcore.engine import Command, Event
+from hapcore.engine import Command, Event, Output
 from hapcore.ids import CharacteristicId
 from hapcore.ip import accessory as hap
 from hapcore.ip.accessory.serving import Serving
-from hapcore.ip.accessory.settings import Served, make_server
+from hapcore.ip.accessory.settings import Served, announced_at, make_server, store_first
 from hapcore.ip.accessory.settings import Settings as CoreSettings
 from hapcore.state import STATE
 
@@ -24,8 +23,8 @@ from .entropy import system_entropy
 from .feed import Feed
 from .loop import Loop, thread_loop
 from .mdns import Mdns, open_mdns
-from .pump import Pump, Store
-from .store import FileStore, MemoryStore
+from .pump import Pump
+from .store import Store, open_store
 from .stream import Listener
 from .wire import Transport
 
@@ -56,6 +55,7 @@ class AccessoryServer(Serving[Feed[Event]]):
     def __init__(
         self,
         engine: hap.Server,
+        told: list[Output],
         loop: Loop,
         store: Store,
         listener: Listener,
@@ -71,7 +71,7 @@ class AccessoryServer(Serving[Feed[Event]]):
         self._pump = Pump(engine, loop, self._report, store)
         self.host = listener.host
         self.port = listener.port
-        self._begin()
+        self._begin(told)
         self._pump.drain()
         listener.start(self.attach)
 
@@ -105,13 +105,17 @@ class AccessoryServer(Serving[Feed[Event]]):
         """
         self._loop.call_soon(function)
 
-    def attach(self, transport: Transport) -> None:
-        """Serve a controller on a socket, or any object with `recv` and `sendall`; the server owns and closes it."""
+    def attach(self, transport: Transport) -> Callable[[], bool]:
+        """Serve a controller on a socket, or any object with `recv` and `sendall`; the server owns and closes it.
+
+        What it returns tells whether that has ended.
+        """
         engine = self._engine
         with self._loop:
             number = engine.connection_opened(time.monotonic())
             take, end = partial(engine.receive_data, number), partial(engine.receive_eof, number)
-            self._pump.adopt(transport, number, take, end)
+            wire = self._pump.adopt(transport, number, take, end)
+        return lambda: wire.ended
 
     def stop(self) -> None:
         """Close all connections, and have `run()` return; `open_server()` does it at the end of its block."""
@@ -160,23 +164,22 @@ def open_server(what: Served, **settings: Unpack[Settings]) -> Generator[Accesso
     """An accessory for the length of a block, see `Settings`; it serves while `run()` or another call waits.
 
     Raises `StateError` for a state file that cannot be read (it is left alone), `LocalProtocolError` for an accessory
-    that HAP does not allow, `OSError` when the port is taken. Leaving the block withdraws the announcement and closes
-    all connections.
+    that HAP does not allow, `OSError` when the state cannot be stored or the port is taken. Leaving the block withdraws
+    the announcement and closes all connections.
     """
-    state, address, mdns = settings.get("state"), settings.get("address"), settings.get("mdns", True)
-    store = MemoryStore() if state is None else FileStore(state, STATE)
-    # Who listens on one address only must not be announced with others.
-    addresses = [] if address is None or ipaddress.ip_address(address).is_unspecified else [address]
+    mdns, addresses = settings.get("mdns", True), announced_at(settings)
+    store = open_store(settings.get("state"), STATE)
     with ExitStack() as stack:
         stack.enter_context(closing(store))
         engine = make_server(what, settings, store.load(), system_entropy)
+        told = store_first(engine, store)
         loop = stack.enter_context(thread_loop())
-        listener = stack.enter_context(closing(Listener(loop, address, settings.get("port", 0))))
+        listener = stack.enter_context(closing(Listener(loop, settings.get("address"), settings.get("port", 0))))
         if mdns is True:
             mdns = stack.enter_context(open_mdns(addresses or None))
         if mdns:
             stack.callback(mdns.withdraw, engine.device_id)
-        server = AccessoryServer(engine, loop, store, listener, mdns or None, addresses)
+        server = AccessoryServer(engine, told, loop, store, listener, mdns or None, addresses)
         stack.callback(server.close)
         yield server
 

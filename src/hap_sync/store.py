@@ -22,10 +22,15 @@ from hapcore.state import STATE, FileFormat
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["FileStore", "MemoryStore", "Store"]
+__all__ = ["FileStore", "MemoryStore", "Store", "open_store"]
 
 #: A file system that cannot sync a folder says one of these; then there is nothing more to be done about it.
 _CANNOT_SYNC = frozenset([errno.EINVAL, errno.ENOTSUP, errno.EBADF])
+
+
+def open_store(path: str | os.PathLike[str] | None, file_format: FileFormat) -> Store:
+    """What keeps a table in the file at `path`, or in memory."""
+    return MemoryStore() if path is None else FileStore(path, file_format)
 
 
 class MemoryStore:

@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 
 import trio
 
-from hap_sync.store import FileStore, MemoryStore
+from hap_sync.store import Store, open_store
 from hapcore.controller.methods import Awaiting
 from hapcore.discovery import DiscoveredAccessory
 from hapcore.engine import Command
@@ -28,7 +28,7 @@ from .client import Client
 from .entropy import system_entropy
 from .feed import Feed
 from .mdns import Mdns, open_mdns
-from .pump import Pump, Store
+from .pump import Pump
 from .stream import dial
 
 __all__ = ["Controller", "Discovery", "StartedPairing", "open_controller"]
@@ -199,7 +199,7 @@ async def open_controller(
 
     Raises `StateError` for a file that cannot be read (it is left alone).
     """
-    store: Store = MemoryStore() if path is None else FileStore(path, PAIRINGS)
+    store = open_store(path, PAIRINGS)
     home = Home(await trio.to_thread.run_sync(store.load), entropy=entropy, engine=engine, discovery=bool(mdns))
     async with background() as nursery:
         controller = Controller(home, nursery, store, mdns, interfaces)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Sequence
@@ -12,15 +11,15 @@ from typing import NoReturn, TypeVar, Unpack
 
 import trio
 
-from hap_sync.store import FileStore, MemoryStore
+from hap_sync.store import Store, open_store
 from hapcore.accessory.handlers import Consultation
 from hapcore.discovery import Advertise
-from hapcore.engine import Command, Event
+from hapcore.engine import Command, Event, Output
 from hapcore.errors import HapError
 from hapcore.ids import CharacteristicId
 from hapcore.ip import accessory as hap
 from hapcore.ip.accessory.serving import Serving
-from hapcore.ip.accessory.settings import Served, make_server
+from hapcore.ip.accessory.settings import Served, announced_at, make_server, store_first
 from hapcore.ip.accessory.settings import Settings as CoreSettings
 from hapcore.state import STATE
 
@@ -28,8 +27,9 @@ from .background import background
 from .entropy import system_entropy
 from .feed import Feed
 from .mdns import Mdns, open_mdns
-from .pump import Pump, Store
+from .pump import Pump
 from .stream import accept, listen
+from .wire import Wire
 
 __all__ = ["AccessoryServer", "Settings", "open_server", "serve"]
 
@@ -49,7 +49,9 @@ class Settings(CoreSettings, total=False):
 class AccessoryServer(Serving[Feed[Event]]):
     """A running accessory, from `open_server()`."""
 
-    def __init__(self, engine: hap.Server, nursery: trio.Nursery, store: Store, listener: socket.socket) -> None:
+    def __init__(
+        self, engine: hap.Server, told: list[Output], nursery: trio.Nursery, store: Store, listener: socket.socket
+    ) -> None:
         super().__init__(engine, Feed[Event])
         self._nursery = nursery
         self._announcements = Feed[Advertise](limit=1)  # only the latest counts
@@ -57,7 +59,7 @@ class AccessoryServer(Serving[Feed[Event]]):
         self.host: str
         self.port: int
         self.host, self.port = listener.getsockname()[:2]
-        self._begin()
+        self._begin(told)
         self._pump.drain()
         nursery.start_soon(self._accept, listener)
 
@@ -65,12 +67,19 @@ class AccessoryServer(Serving[Feed[Event]]):
         """Submit a command of `hapcore.ip.accessory`, such as `UpdateValues`, and wait for its result."""
         return await self._pump.do(command)
 
-    def attach(self, stream: trio.abc.Stream) -> None:
-        """Serve a controller on any byte stream; the server owns and closes it."""
-        engine = self._engine
+    def attach(self, stream: trio.abc.Stream) -> trio.Event:
+        """Serve a controller on any byte stream; the server owns and closes it. The event is set when it is closed."""
+        engine, ended = self._engine, trio.Event()
         number = engine.connection_opened(trio.current_time())
         inputs = partial(engine.receive_data, number), partial(engine.receive_eof, number)
-        self._nursery.start_soon(self._pump.attend, self._pump.adopt(stream, number, *inputs))
+        self._nursery.start_soon(self._attend, self._pump.adopt(stream, number, *inputs), ended)
+        return ended
+
+    async def _attend(self, wire: Wire, ended: trio.Event) -> None:
+        try:
+            await self._pump.attend(wire)
+        finally:
+            ended.set()
 
     async def announce(self, mdns: Mdns, addresses: Sequence[str]) -> None:
         """Keep the announcement up to date; `open_server()` has this run."""
@@ -113,23 +122,22 @@ async def open_server(what: Served, **settings: Unpack[Settings]) -> AsyncGenera
     """Serve accessories for the length of a block, see `Settings`.
 
     Raises `StateError` for a state file that cannot be read (it is left alone), `LocalProtocolError` for an accessory
-    that HAP does not allow, `OSError` when the port is taken. Leaving the block withdraws the announcement and closes
-    all connections.
+    that HAP does not allow, `OSError` when the state cannot be stored or the port is taken. Leaving the block withdraws
+    the announcement and closes all connections.
     """
-    state, address, mdns = settings.get("state"), settings.get("address"), settings.get("mdns", True)
-    store = MemoryStore() if state is None else FileStore(state, STATE)
-    # Who listens on one address only must not be announced with others.
-    addresses = [] if address is None or ipaddress.ip_address(address).is_unspecified else [address]
+    mdns, addresses = settings.get("mdns", True), announced_at(settings)
+    store = open_store(settings.get("state"), STATE)
     async with AsyncExitStack() as stack:
         stack.enter_context(closing(store))
         engine = make_server(what, settings, await trio.to_thread.run_sync(store.load), system_entropy)
-        listener = stack.enter_context(listen(address, settings.get("port", 0)))
+        told = await trio.to_thread.run_sync(store_first, engine, store)
+        listener = stack.enter_context(listen(settings.get("address"), settings.get("port", 0)))
         if mdns is True:
             mdns = await stack.enter_async_context(open_mdns(addresses or None))
         if mdns:
             stack.push_async_callback(_withdraw, mdns, engine.device_id)
         nursery = await stack.enter_async_context(background())
-        server = AccessoryServer(engine, nursery, store, listener)
+        server = AccessoryServer(engine, told, nursery, store, listener)
         if mdns:
             nursery.start_soon(server.announce, mdns, addresses)
         try:

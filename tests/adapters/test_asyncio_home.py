@@ -239,6 +239,18 @@ async def test_corrupt_files_are_refused_and_left_alone(tmp_path: Path) -> None:
 
 
 @on_asyncio
+async def test_what_cannot_be_known_again_is_not_served(tmp_path: Path) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hap_sync.store.FileStore.persist", full)
+        with pytest.raises(OSError, match="No space left"):
+            async with open_lamp(state=tmp_path / "lamp.json"):
+                pytest.fail("served")
+
+
+@on_asyncio
 async def test_reconnects_when_the_connection_is_gone(house: House) -> None:
     client = await house.pair()
     on = house.light.on.id

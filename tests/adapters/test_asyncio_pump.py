@@ -439,14 +439,18 @@ async def story(server: hap_asyncio.AccessoryServer, session: hap_asyncio.Sessio
 async def test_over_anything_that_reads_and_writes() -> None:
     async with open_lamp() as (light, server):
         near, far = Pair.make()
-        server.attach(near, near)
+        ended = server.attach(near, near)
         async with hap_asyncio.open_connection(far, far, "lamp") as session:
             await story(server, session, light.on.id)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(ended, 0.01)  # and giving up waiting is harmless
+            ended = server._pump.closing(next(iter(server._pump._open)))
         assert far.closed
         with pytest.raises(Disconnected):
             await session.do(GetAccessories())
         await settled()
         assert near.closed
+        await ended
         assert not server._pump._open
 
 

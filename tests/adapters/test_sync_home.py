@@ -246,6 +246,12 @@ def full(*_: object) -> None:
     raise OSError(28, "No space left on device")
 
 
+def test_what_cannot_be_known_again_is_not_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hap_sync.store.FileStore.persist", full)
+    with pytest.raises(OSError, match="No space left"), open_lamp(state=tmp_path / "lamp.json"):
+        pytest.fail("served")
+
+
 def test_an_accessory_that_cannot_store_does_not_pair(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -145,15 +145,17 @@ def tell_the_story(session: hap_sync.Session, light: Lightbulb) -> None:
 def test_both_ends_in_one_thread(kind: str) -> None:
     near, far = PAIRS[kind]()
     with open_lamp() as (light, server):
-        server.attach(near)
+        ended = server.attach(near)
         with hap_sync.open_connection(far, "lamp") as session:
             tell_the_story(session, light)
+            assert not ended()
             with session.subscribe([light.on.id]) as changes:
                 light.on.value = True
                 assert next(changes).value is True
         with pytest.raises(Disconnected, match="is closed"):
             session.do(GetAccessories())
         server.run(timeout=0.02)
+        assert ended()
         assert not server._pump._wires  # the end was heard
         with pytest.raises((OSError, ValueError)):
             far.recv(1) if isinstance(far, socket.socket | Plain) else far.sendall(b"late")

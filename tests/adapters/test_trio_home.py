@@ -247,6 +247,16 @@ async def test_corrupt_files_are_refused_and_left_alone(tmp_path: Path) -> None:
     assert path.read_text() == "{"
 
 
+async def test_what_cannot_be_known_again_is_not_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("hap_sync.store.FileStore.persist", full)
+    with pytest.raises(OSError, match="No space left"):
+        async with open_lamp(state=tmp_path / "lamp.json"):
+            pytest.fail("served")
+
+
 async def test_reconnects_when_the_connection_is_gone(house: House) -> None:
     client = await house.pair()
     on = house.light.on.id
@@ -703,7 +713,7 @@ async def test_over_any_stream(autojump_clock: trio.testing.MockClock) -> None:
     """The whole story over a stream that is no socket, in virtual time."""
     async with open_lamp() as (light, server):
         near, far = trio.testing.memory_stream_pair()
-        server.attach(near)
+        ended = server.attach(near)
         async with hap_trio.open_connection(far, "lamp") as session:
             await session.do(StartPairSetup())
             pairing = await session.do(FinishPairSetup(SetupCode(CODE)))
@@ -713,6 +723,9 @@ async def test_over_any_stream(autojump_clock: trio.testing.MockClock) -> None:
             async with session.subscribe([light.on.id]) as changes:
                 light.on.value = True
                 assert (await anext(changes)).value is True
+            assert not ended.is_set()
+        with trio.fail_after(5):
+            await ended.wait()
         with pytest.raises(Disconnected):
             await session.do(GetAccessories())
 

@@ -282,7 +282,7 @@ def test_the_callers_mistakes() -> None:
             rig.home.submit(command, rig.now)
     assert rig.home.poll() is None
     for _ in range(2):  # at once, and when the connection is there
-        with pytest.raises(ValueRefused):
+        with pytest.raises(ValueRefused, match=r"value: .*1000.* \(characteristic 1\.10\)"):
             rig.ask(Ask("lamp", Write([CharacteristicWrite(lamp.light.brightness.id, 1000)])))
         with pytest.raises(LocalProtocolError):
             rig.ask(Ask("lamp", Read([])))

@@ -106,10 +106,10 @@ async def test_a_session_is_resumed():
         await heard(seen, SessionOpened)
         await parted(peer)
         assert peer.peer._session.resume is not None
-        before = home.radio._links
+        before = home.radio.links
         await peer.read([home.lamp.on.id])
         await heard(seen, SessionOpened)
-        assert home.radio._links == before + 1
+        assert home.radio.links == before + 1
 
 
 @in_the_air
@@ -128,10 +128,10 @@ async def test_a_broadcast():
     async with open_home() as home, home.paired(idle_timeout=QUICK) as peer:  # noqa: SIM117 - too long for one line
         async with peer.subscribe([home.lamp.on.id]) as changes:
             await parted(peer)
-            before = home.radio._links
+            before = home.radio.links
             home.lamp.on.value = True
             assert await anext(changes) == CharacteristicChanged(home.lamp.on.id, True)
-            assert home.radio._links == before
+            assert home.radio.links == before
 
 
 @in_the_air
@@ -174,7 +174,7 @@ async def test_dropped_at_any_moment():
                     await asyncio.sleep(0)
                 for _ in range(turns):
                     await asyncio.sleep(0.001)
-                await home.radio.drop(home.radio._links)
+                await home.radio.drop(home.radio.links)
                 with contextlib.suppress(Disconnected):
                     await reading
                 assert (await peer.read([home.lamp.name.id]))[home.lamp.name.id].value == "Lamp", turns
@@ -194,7 +194,7 @@ async def test_a_write_that_was_cut_is_not_repeated():
         writing = asyncio.ensure_future(peer.write({home.lamp.on.id: True}))
         while not calls:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0)
-        await home.radio.drop(home.radio._links)
+        await home.radio.drop(home.radio.links)
         with pytest.raises(Disconnected):
             await writing
         await peer.read([home.lamp.name.id])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, TypeVar
 
 from hapcore.accessory.commands import Shutdown, UpdateValues
@@ -76,12 +76,14 @@ class Serving(ABC, Generic[F]):
         for feed in self._feeds:
             feed.close()
 
-    def _begin(self) -> None:
-        """Pass on from now on what the application sets."""
+    def _begin(self, told: Iterable[Output] = ()) -> None:
+        """Pass on from now on what the application sets, and what the engine has `told` before."""
         self._served = self.database
         connect_identify(self.database.accessories)
         for characteristic in self.database.characteristics:
             characteristic.bind(self._update)
+        for output in told:
+            self._report(output)
 
     def _update(self, characteristic: AnyCharacteristic, value: Value) -> None:
         self._post(UpdateValues({characteristic.id: value}))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from ipaddress import ip_address
 from typing import Protocol, TypeAlias, TypedDict
 
 from hapcore.accessory.config import Config
+from hapcore.engine import Forget, Output, Persist
 from hapcore.entropy import Entropy
 from hapcore.ids import Caller
 from hapcore.ip.accessory.server import Server
+from hapcore.ip.drive import Table
 from hapcore.model.accessory import Accessory, IdentifyFn
 from hapcore.model.database import Database
 from hapcore.model.service import Service
 from hapcore.setup_code import SetupCode
 
-__all__ = ["Served", "Settings", "connect_identify", "make_server"]
+__all__ = ["Served", "Settings", "announced_at", "connect_identify", "make_server", "store_first"]
 
 #: What can be served: an accessory, a service to make one of, or several, which get a bridge at their head; or a
 #: database, which is served as it is.
@@ -64,6 +67,28 @@ def make_server(what: Served, settings: Settings, state: Mapping[str, bytes], en
     # What is no database yet becomes one with the numbers that the state has for it.
     served = what if isinstance(what, Database) else accessories
     return make(served, config=config, state=state, entropy=settings.get("entropy", entropy))
+
+
+def store_first(engine: Server, table: Table) -> list[Output]:
+    """Have a new engine's identity stored; returns what else it said so far.
+
+    Raises what the table raises: nobody should pair what will not be known again.
+    """
+    told: list[Output] = []
+    while (output := engine.poll()) is not None:
+        if isinstance(output, Persist):
+            table.persist(output.key, output.value)
+        elif isinstance(output, Forget):
+            table.forget(output.key)
+        else:
+            told.append(output)
+    return told
+
+
+def announced_at(settings: Settings) -> list[str]:
+    """The addresses to announce: who listens on one only must not be announced with others. Empty stands for all."""
+    address = settings.get("address")
+    return [] if address is None or ip_address(address).is_unspecified else [address]
 
 
 def connect_identify(accessories: Iterable[Accessory]) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeVar
 
-from hapcore.controller.commands import GetAccessories, Identify, Read, Subscribe, Unsubscribe, Write
+from hapcore.controller.commands import CharacteristicWrite, GetAccessories, Identify, Read, Subscribe, Unsubscribe, Write
 from hapcore.controller.results import ReadResult, Status
 from hapcore.entropy import draw
-from hapcore.errors import LocalProtocolError, Refused, RemoteProtocolError
+from hapcore.errors import LocalProtocolError, Refused, RemoteProtocolError, ValueRefused
 from hapcore.ids import CharacteristicId, HapStatus
 from hapcore.ip.controller import requests
 from hapcore.ip.controller.handshakes import Errand, Procedure
@@ -132,7 +132,7 @@ def write(session: Session, command: Write) -> Procedure:
     entries = [
         requests.write_entry(
             one.id,
-            requests.value_text(session.metadata(one.id), one.value),
+            _text(session, one),
             auth_data=one.auth_data,
             remote=one.remote,
             response=one.response,
@@ -149,6 +149,14 @@ def write(session: Session, command: Write) -> Procedure:
         return write_results(ids, answer, session)
 
     return run()
+
+
+def _text(session: Session, one: CharacteristicWrite) -> bytes:
+    try:
+        return requests.value_text(session.metadata(one.id), one.value)
+    except ValueRefused as error:
+        text = str(error).removeprefix(f"{error.argument}: ")
+        raise ValueRefused(f"{text} (characteristic {one.id})", argument=error.argument, status=error.status) from None
 
 
 def subscribe(session: Session, command: Subscribe | Unsubscribe) -> Procedure:
