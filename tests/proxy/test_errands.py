@@ -94,6 +94,7 @@ def test_reads_are_one_request(make, told):
     ("error", "status", "reachable"),
     [
         (Disconnected("gone"), HapStatus.UNABLE_TO_COMMUNICATE, False),
+        (OSError("no network"), HapStatus.UNABLE_TO_COMMUNICATE, False),
         (TimedOut("late"), HapStatus.UNABLE_TO_COMMUNICATE, False),
         (Refused("no", status=500, hap_status=-70407), HapStatus.OUT_OF_RESOURCES, True),
         (Refused("no", status=400), HapStatus.UNABLE_TO_COMMUNICATE, True),

@@ -12,8 +12,7 @@ import trio
 from hap_trio.background import background
 from hap_trio.client import Client
 from hap_trio.server import AccessoryServer, Settings, open_server
-from hapcore.errors import HapError
-from hapcore.proxy import Ask, Errand, Proxy, Tell
+from hapcore.proxy import FAILURES, Ask, Errand, Proxy, Tell
 
 __all__ = ["open_proxy"]
 
@@ -59,7 +58,7 @@ class _Middle:
             try:
                 await self.carry(self._proxy.arrive())
                 await self._follow()
-            except HapError as error:
+            except FAILURES as error:
                 self._proxy.lose(error)
                 await trio.sleep(self._proxy.pause)
 

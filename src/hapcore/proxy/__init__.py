@@ -4,7 +4,7 @@
 """
 
 from hapcore.proxy.filters import Filters
-from hapcore.proxy.forward import Ask, Errand, Proxy, Tell
+from hapcore.proxy.forward import FAILURES, Ask, Errand, Proxy, Tell
 from hapcore.proxy.mirror import mirror
 
-__all__ = ["Ask", "Errand", "Filters", "Proxy", "Tell", "mirror"]
+__all__ = ["FAILURES", "Ask", "Errand", "Filters", "Proxy", "Tell", "mirror"]

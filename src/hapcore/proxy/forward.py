@@ -7,7 +7,7 @@ something to await (of a filter), is sent the result, or thrown the error, and r
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
-from typing import TypeAlias, TypeVar, cast
+from typing import Final, TypeAlias, TypeVar, cast
 
 from attrs import evolve, frozen
 
@@ -29,7 +29,7 @@ from hapcore.proxy.account import Account
 from hapcore.proxy.filters import Filters
 from hapcore.proxy.mirror import mirror, revision
 
-__all__ = ["Ask", "Carry", "Errand", "Proxy", "Tell"]
+__all__ = ["FAILURES", "Ask", "Carry", "Errand", "Proxy", "Tell"]
 
 R = TypeVar("R")
 #: Seconds between two attempts to reach an accessory that is away: the first pauses, then always the last.
@@ -57,6 +57,8 @@ Errand: TypeAlias = Generator[Ask | Tell | Awaitable[object], object, R]
 Carry: TypeAlias = Callable[[Errand[Results]], Awaitable[Results] | Results]
 
 _AWAY = HapStatus.UNABLE_TO_COMMUNICATE
+#: What an adapter may fail with when it asks the accessory; the system's errors come from looking for it.
+FAILURES: Final = (HapError, OSError)
 
 
 def _known(status: Status) -> HapStatus:
@@ -114,7 +116,7 @@ class Proxy:
         """Seconds to wait before the accessory is tried again."""
         return PAUSES[min(self._attempts, len(PAUSES)) - 1] if self._attempts else 0.0
 
-    def lose(self, error: HapError) -> None:
+    def lose(self, error: Exception) -> None:
         """An attempt to reach the accessory, or to hear of its changes, has failed."""
         self._attempts += 1
         self._doubtful = isinstance(error, Refused) and not isinstance(error, PairingRefused)
@@ -143,7 +145,7 @@ class Proxy:
         changes: list[tuple[str, str]] = []
         try:
             found = yield from self._fetch(ids, whole=whole)
-        except HapError as error:
+        except FAILURES as error:
             results.update(dict.fromkeys(ids, self._status(error)))
             changes.append(("error", str(error)))
         else:
@@ -184,7 +186,7 @@ class Proxy:
         if passing:
             try:
                 answers = yield from self._put(tuple(passing.values()), timed=writes[0].timed)
-            except HapError as error:
+            except FAILURES as error:
                 results.update(dict.fromkeys(passing, self._status(error)))
                 changes.append(("error", str(error)))
             else:
@@ -225,7 +227,7 @@ class Proxy:
         request = account.request(Caller(b"", False, Transport.IP, event.connection), "POST /identify", ())
         try:
             yield Ask(Identify())
-        except HapError as error:
+        except FAILURES as error:
             self._status(error)
             account.response(request, "204 No Content", (), [("error", str(error))])
         else:
@@ -383,15 +385,15 @@ class Proxy:
         if not self.reachable:
             raise Disconnected(self._trouble)
 
-    def _away(self, error: HapError) -> None:
+    def _away(self, error: Exception) -> None:
         self.reachable = False
         if str(error) != self._trouble:
             self._trouble = str(error)
             self.account.note(f"the accessory is away: {error}")
 
-    def _status(self, error: HapError) -> HapStatus:
+    def _status(self, error: Exception) -> HapStatus:
         """What a controller is told of a request that failed as a whole."""
-        if isinstance(error, Disconnected):
+        if isinstance(error, Disconnected | OSError):
             self._away(error)
             return _AWAY
         if isinstance(error, Refused) and error.hap_status is not None:
