@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn, TypeVar, Unpack
 
+from hap_sync.listening import BACKLOG, listen
 from hap_sync.store import Store, open_store
 from hapcore.accessory.handlers import Consultation
 from hapcore.discovery import Advertise
@@ -26,7 +27,6 @@ from .entropy import system_entropy
 from .feed import Feed
 from .pipe import Pipe, Reader, Writer
 from .pump import Pump
-from .stream import BACKLOG, listen
 from .tasks import settle
 from .wire import Link, Wire
 

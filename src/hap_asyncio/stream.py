@@ -1,9 +1,8 @@
-"""TCP: listening and connecting."""
+"""TCP: connecting."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import ipaddress
 import os
 import socket
@@ -14,29 +13,10 @@ from hapcore.errors import Disconnected
 
 from .wire import Link
 
-__all__ = ["dial", "listen"]
+__all__ = ["dial"]
 
-#: How many connections may wait to be accepted.
-BACKLOG: Final = 128
 #: Seconds a host may take to answer a connection attempt, all its addresses together; the next may be the right one.
 CONNECT_LIMIT: Final = 5.0
-
-
-def listen(address: str | None, port: int) -> socket.socket:
-    """A listening socket on `address` (an IP address; None for all, both families where possible) and `port` (0: any).
-
-    Raises `OSError` when the address is not ours or the port is taken.
-    """
-    if address is None:
-        if socket.has_dualstack_ipv6():
-            try:
-                return socket.create_server(("::", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
-            except OSError as error:
-                if error.errno != errno.EADDRNOTAVAIL:
-                    raise
-        address = "0.0.0.0"  # noqa: S104 - all interfaces is what was asked for
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return socket.create_server((address, port), family=family, backlog=BACKLOG)
 
 
 async def dial(made: Callable[[Link], None], host: str, port: int) -> None:

@@ -12,16 +12,11 @@ from typing import Final
 
 from hapcore.errors import Disconnected
 
+from .listening import NO_ROOM, NO_ROOM_PAUSE, listen
 from .loop import Loop
 
 __all__ = ["Listener", "dial"]
 
-#: How many connections may wait to be accepted.
-BACKLOG: Final = 128
-#: Errors of `accept` that say "no room now" (files, memory), not "this connection broke off before".
-_NO_ROOM: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-#: Seconds to wait for room; the connections that wait are kept by the kernel meanwhile.
-_NO_ROOM_PAUSE: Final = 0.1
 #: Seconds one address may take to answer a connection attempt; the next one may be the right one.
 CONNECT_LIMIT: Final = 5.0
 
@@ -36,8 +31,7 @@ class Listener:
         self._loop = loop
         self._accepted: Callable[[socket.socket], object] = socket.socket.close
         self._pause_ends: float | None = None
-        self._socket = _listen(address, port)
-        self._socket.setblocking(False)
+        self._socket = listen(address, port)
         self.host: str
         self.port: int
         self.host, self.port = self._socket.getsockname()[:2]
@@ -67,24 +61,11 @@ class Listener:
         try:
             connected, _ = self._socket.accept()
         except OSError as error:
-            if error.errno in _NO_ROOM:
+            if error.errno in NO_ROOM:
                 self._loop.watch(self._socket, 0)
-                self._pause_ends = time.monotonic() + _NO_ROOM_PAUSE
+                self._pause_ends = time.monotonic() + NO_ROOM_PAUSE
         else:
             self._accepted(connected)
-
-
-def _listen(address: str | None, port: int) -> socket.socket:
-    if address is None:
-        if socket.has_dualstack_ipv6():
-            try:
-                return socket.create_server(("::", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
-            except OSError as error:
-                if error.errno != errno.EADDRNOTAVAIL:
-                    raise
-        address = "0.0.0.0"  # noqa: S104 - all interfaces is what was asked for
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return socket.create_server((address, port), family=family, backlog=BACKLOG)
 
 
 def dial(loop: Loop, host: str, port: int) -> socket.socket:

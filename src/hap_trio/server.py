@@ -11,6 +11,7 @@ from typing import NoReturn, TypeVar, Unpack
 
 import trio
 
+from hap_sync.listening import listen
 from hap_sync.store import Store, open_store
 from hapcore.accessory.handlers import Consultation
 from hapcore.discovery import Advertise
@@ -28,7 +29,7 @@ from .entropy import system_entropy
 from .feed import Feed
 from .mdns import Mdns, open_mdns
 from .pump import Pump
-from .stream import accept, listen
+from .stream import accept
 from .wire import Wire
 
 __all__ = ["AccessoryServer", "Settings", "open_server", "serve"]

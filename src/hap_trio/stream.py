@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import operator
 import os
 import socket
@@ -11,18 +10,13 @@ from typing import cast
 import trio
 from trio.abc import Stream
 
+from hap_sync.listening import NO_ROOM, NO_ROOM_PAUSE
 from hapcore.errors import Disconnected
 
-__all__ = ["SocketStream", "accept", "dial", "listen"]
+__all__ = ["SocketStream", "accept", "dial"]
 
 #: Most requests and events fit; a longer message takes another turn. Small enough that malloc keeps the block.
 READ_SIZE = 16 * 1024
-#: How many connections may wait to be accepted.
-BACKLOG = 128
-#: Errors of `accept` that say "no room now" (files, memory), not "this listener is broken".
-_NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-#: Seconds to wait for room; the connections that wait are kept by the kernel meanwhile.
-_NO_ROOM_PAUSE = 0.1
 #: Seconds one address may take to answer a connection attempt; the next one may be the right one.
 CONNECT_LIMIT = 5.0
 
@@ -117,28 +111,6 @@ class SocketStream(Stream):
         return trio.BrokenResourceError(f"connection lost: {error.strerror or error}")
 
 
-def listen(address: str | None, port: int) -> socket.socket:
-    """A listening socket on `address` (an IP address; None for all, both families where possible) and `port` (0: any).
-
-    Raises `OSError` when the address is not ours or the port is taken.
-    """
-    if address is None:
-        if socket.has_dualstack_ipv6():
-            try:
-                return _bound(socket.AF_INET6, "::", port, dual=True)
-            except OSError as error:
-                if error.errno != errno.EADDRNOTAVAIL:
-                    raise
-        address = "0.0.0.0"  # noqa: S104 - all interfaces is what was asked for
-    return _bound(socket.AF_INET6 if ":" in address else socket.AF_INET, address, port)
-
-
-def _bound(family: int, address: str, port: int, *, dual: bool = False) -> socket.socket:
-    sock = socket.create_server((address, port), family=family, backlog=BACKLOG, dualstack_ipv6=dual)
-    sock.setblocking(False)
-    return sock
-
-
 async def accept(listener: socket.socket) -> SocketStream:
     """Wait for the next connection. Raises `trio.ClosedResourceError` when the listener is closed meanwhile."""
     while True:
@@ -151,7 +123,7 @@ async def accept(listener: socket.socket) -> SocketStream:
             if listener.fileno() < 0:
                 raise trio.ClosedResourceError("this listener was closed") from error
             # Anything else concerns one connection that broke off before it was accepted.
-            await trio.sleep(_NO_ROOM_PAUSE if error.errno in _NO_ROOM else 0)
+            await trio.sleep(NO_ROOM_PAUSE if error.errno in NO_ROOM else 0)
         else:
             return SocketStream(sock)
 

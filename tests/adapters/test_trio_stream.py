@@ -8,7 +8,8 @@ import pytest
 import trio
 import trio.testing
 
-from hap_trio.stream import SocketStream, accept, dial, listen
+from hap_sync.listening import listen
+from hap_trio.stream import SocketStream, accept, dial
 from hapcore.errors import Disconnected, LocalProtocolError
 from hapcore.home.target import split_address
 

@@ -22,7 +22,7 @@ LAYERS = [
 #: What belongs to one world by nature is written there, once: mDNS in asyncio, carried by the bridge; the file store,
 #: which blocks and is run in a thread.
 SHARED = {("hap_trio.mdns", "hap_asyncio.mdns"), ("hap_sync.mdns", "hap_asyncio.mdns")}
-EVERYBODYS = ("hap_sync.store", "hap_sync.recording", "hap_sync.keylog")
+EVERYBODYS = ("hap_sync.store", "hap_sync.recording", "hap_sync.keylog", "hap_sync.listening")
 STRANGERS = [
     ("hapcore.ip", "hapcore.ble"),
     ("hapcore.accessory", "hapcore.controller"),

@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeVar
 
-from hapcore.controller.commands import CharacteristicWrite, GetAccessories, Identify, Read, Subscribe, Unsubscribe, Write
+from hapcore.controller.commands import (
+    CharacteristicWrite,
+    GetAccessories,
+    Identify,
+    Read,
+    Subscribe,
+    Unsubscribe,
+    Write,
+)
 from hapcore.controller.results import ReadResult, Status
 from hapcore.entropy import draw
 from hapcore.errors import LocalProtocolError, Refused, RemoteProtocolError, ValueRefused
