@@ -57,6 +57,10 @@ class Refused(Exception):
     """An attribute request was answered with an ATT error."""
 
 
+class Unreadable(Exception):
+    """An answer is not encrypted as it should be."""
+
+
 class Person:
     """A controller with a pairing."""
 
@@ -251,7 +255,8 @@ class Central:
         if self.read_cipher is None:
             return data
         opened = self.read_cipher.open(data)
-        assert opened is not None, "a record that does not open"
+        if opened is None:
+            raise Unreadable
         return opened
 
     # Requests.
