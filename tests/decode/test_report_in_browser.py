@@ -458,6 +458,19 @@ def test_what_is_wrong_with_the_whole_is_said_at_the_top(open_page, monkeypatch)
     ]
 
 
+def test_that_all_is_well_is_said_only_where_everything_was_read(open_page):
+    talk = Talk()
+    talk.answer(talk.ask("GET /"), "200 OK", touched=touched(((1, 9, "Lightbulb.Name"), "", None)))
+    chrome = open_page(talk.entries)
+    assert find(chrome, ".fine").text.endswith("nothing missing, slow or refused")
+    assert find(chrome, ".values").text == 'Lightbulb.Name = ""'
+    chrome = open_page(talk.entries, remarks=["the capture is cut off"])
+    assert chrome.find_elements(By.CSS_SELECTOR, ".fine") == []
+    talk.add(Kind.NOTE, "300 encrypted bytes")
+    chrome = open_page(talk.entries)
+    assert chrome.find_elements(By.CSS_SELECTOR, ".fine") == []
+
+
 def test_an_empty_conversation(open_page):
     chrome = open_page([])
     assert "no messages" in find(chrome, "#empty").text

@@ -194,7 +194,7 @@ function fillRow(node, cell, { row, member }) {
     row.touched.slice(0, 8).forEach((one, index) => {
       if (index) values.append(" \u00b7 ");
       values.append(make("span", "name", shown(one.name)));
-      if (one.value !== undefined) values.append(" = ", make("span", "value", shown(one.value)));
+      if (one.value !== undefined) values.append(" = ", make("span", "value", shown(one.value) || "\"\""));
       if (one.status) values.append(" ", make("span", "bad", `status ${one.status}`));
     });
     if (row.touched.length > 8) values.append(` \u00b7 ${row.touched.length - 8} more`);

@@ -110,5 +110,7 @@ function fillMarks() {
     node.title = `Go to the next one${filtered() ? " that is shown" : ""}`;
     byId("marks").append(node);
   }
-  if (!counts.size && rows.length) byId("marks").append(make("span", "fine", "\u2713 nothing missing, slow or refused"));
+  // Not said where something could not be read or was left out: nobody knows what is in it.
+  const unknown = tables.remarks.length || tables.leftOut || rows.some((row) => row.kind === "note" || row.uncertain);
+  if (!counts.size && rows.length && !unknown) byId("marks").append(make("span", "fine", "\u2713 nothing missing, slow or refused"));
 }
