@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 import trio.testing
 from attrs import evolve
@@ -18,7 +19,7 @@ from hapcore.codec import tlv8
 from hapcore.controller.commands import CharacteristicWrite, Identify
 from hapcore.decode.model import Kind
 from hapcore.ids import HapStatus
-from hapcore.ip.controller import Subscribe
+from hapcore.ip.controller import Subscribe, VerifyPairing
 from hapcore.model.accessory import Accessory
 from hapcore.model.characteristic import Characteristic, HapStatusError
 from hapcore.model.service import Service
@@ -200,6 +201,18 @@ async def test_values_beyond_their_limits_pass():
         async with house.client.subscribe([light.brightness.id]) as changes:
             ours.value = 131
             assert await _next(changes) == (light.brightness.id, 131)
+
+
+async def test_what_does_not_fit_is_not_passed_on_but_told():
+    light = Lightbulb("Desk lamp", on=False, brightness=40)
+    light.brightness.setter(lambda value, caller: pytest.fail("it was passed on"))
+    async with proxied(light) as house:
+        stream = await trio.open_tcp_stream("127.0.0.1", house.server.port)
+        async with hap_trio.open_connection(stream) as session:  # one that does not know what fits
+            await session.do(VerifyPairing(house.client.pairing))
+            (done,) = (await session.write({light.brightness.id: 300})).values()
+        assert done.status == HapStatus.INVALID_VALUE
+        assert house.told("a value for Lightbulb.Brightness (1.10) was refused, not passed on")
 
 
 async def test_statuses_of_the_book_only():

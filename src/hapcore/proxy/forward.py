@@ -99,7 +99,7 @@ class Proxy:
         self._trouble = ""
         described = tuple(accessories)
         self.account.know(described)
-        self._serve(mirror(described, category=category))
+        self._serve(mirror(described, category=category, refused=self._not_passed_on))
 
     def connect(self, carry: Carry, renew: Callable[[], object]) -> None:
         """Have requests of controllers run as errands by `carry`; `renew` is called when `evented` is another."""
@@ -245,9 +245,15 @@ class Proxy:
                 write=lambda writes, caller: carry(self.write(writes, caller)),
             )
 
+    def _not_passed_on(self, number: CharacteristicId, refusal: ValueRefused) -> None:
+        self.account.note(
+            f"a value for {self.account.name(number)} ({number}) was refused, not passed on: {refusal}",
+            connection="proxy",
+        )
+
     def _learn(self, found: tuple[AccessoryDescription, ...], *, arriving: bool = False) -> Errand[None]:
         """Serve what the accessory describes if it is another database than before; else tell what has changed."""
-        new = mirror(found, category=self._category)
+        new = mirror(found, category=self._category, refused=self._not_passed_on)
         if revision(new) != revision(self.database):
             self._refused.clear()
             self.account.know(found)
@@ -270,8 +276,10 @@ class Proxy:
     def _sound(self) -> Errand[None]:
         """Subscribe to what can be subscribed to, and find out what cannot."""
         wanted = self.evented
+        if not wanted:
+            return
         try:
-            answers = cast("Mapping[CharacteristicId, Status]", (yield Ask(Subscribe(wanted)))) if wanted else {}
+            answers = cast("Mapping[CharacteristicId, Status]", (yield Ask(Subscribe(wanted))))
         except Refused as error:
             self._refused.update(wanted)
             self.account.note(f"no events at all: {error}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 from hapcore.catalogue.lookup import characteristic_type, service_type
 from hapcore.errors import LocalProtocolError, RemoteProtocolError, ValueRefused
-from hapcore.ids import Value
+from hapcore.ids import CharacteristicId, Value
 from hapcore.model.accessory import Accessory
 from hapcore.model.characteristic import Characteristic, CharacteristicType
 from hapcore.model.database import Database
@@ -21,6 +21,8 @@ from hapcore.model.uuid import ACCESSORY_INFORMATION, BASE, short_uuid
 __all__ = ["Mirrored", "category_of", "mirror", "revision"]
 
 T = TypeVar("T")
+#: Hears of a value that a controller wrote and that does not fit the characteristic.
+Refused: TypeAlias = Callable[[CharacteristicId, ValueRefused], object]
 _IDENTIFY = "00000014" + BASE
 _PYTHON: dict[Format, type[Any]] = {
     Format.BOOL: bool,
@@ -34,10 +36,21 @@ _PYTHON: dict[Format, type[Any]] = {
 class Mirrored(Characteristic[Any]):
     """A characteristic that holds whatever its accessory says, as far as the format can carry it.
 
-    Accessories exceed their own limits; what they do must reach the controller as it is.
+    Accessories exceed their own limits; what they do must reach the controller as it is. Controllers may not: `refused`
+    hears of each value of theirs that does not fit.
     """
 
-    __slots__ = ()
+    __slots__ = ("refused",)
+
+    refused: Refused
+
+    def from_wire(self, value: object) -> Any:
+        """As that of every characteristic."""
+        try:
+            return super().from_wire(value)
+        except ValueRefused as refusal:
+            self.refused(self.id, refusal)
+            raise
 
     def coerce(self, value: object) -> Any:
         """`value` in the Python type of the format. None is for buttons only; raises `ValueRefused`."""
@@ -117,20 +130,31 @@ def category_of(accessories: Sequence[AccessoryDescription]) -> int | None:
     return next((one.category for one in known if one is not None and one.category is not None), None)
 
 
-def mirror(accessories: Iterable[AccessoryDescription], *, category: int | None = None) -> Database:
+def _nobody(number: CharacteristicId, refusal: ValueRefused) -> None:
+    """Hear of nothing."""
+
+
+def mirror(
+    accessories: Iterable[AccessoryDescription], *, category: int | None = None, refused: Refused = _nobody
+) -> Database:
     """A database of ours with the very numbers, types, formats, permissions, limits and values of a foreign one.
 
-    `category` is that of the first accessory; without it the services decide. Raises `RemoteProtocolError` where it
-    cannot be served: no accessory 1, an accessory without Accessory Information, a number that is there twice.
+    `category` is that of the first accessory; without it the services decide. `refused` hears of what controllers write
+    and what does not fit. Raises `RemoteProtocolError` where it cannot be served: no accessory 1, an accessory without
+    Accessory Information, more than 150 accessories.
     """
     described = sorted(accessories, key=lambda one: one.aid)
     if not described or described[0].aid != 1:
         raise RemoteProtocolError("an accessory with the id 1", f"{[one.aid for one in described[:5]]}")
     first = category or category_of(described)
     try:
-        return Database([_accessory(one, first if one.aid == 1 else None) for one in described], strict=False)
+        found = Database([_accessory(one, first if one.aid == 1 else None) for one in described], strict=False)
     except LocalProtocolError as error:
         raise RemoteProtocolError("an accessory database that can be served", str(error)) from None
+    for one in found.characteristics:
+        if isinstance(one, Mirrored):
+            one.refused = refused
+    return found
 
 
 def revision(database: Database) -> tuple[object, ...]:
