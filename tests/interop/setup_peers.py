@@ -18,7 +18,13 @@ import sys
 import venv
 from pathlib import Path
 
-PYTHON_PEERS = ("aiohomekit==4.0.1", "HAP-python[QRCode]==5.0.0")
+PYTHON_PEERS = (
+    "aiohomekit==4.0.1",
+    "HAP-python[QRCode]==5.0.0",
+    # What our accessory over Bluetooth LE needs beside them, in one process with aiohomekit.
+    "attrs>=24.2",
+    "bumble==0.0.236",
+)
 NODE_PEERS = ("hap-nodejs@1.2.0",)
 DEFAULT = Path(".nox/interop-peers")
 #: Written last: a directory with this file in it is complete.

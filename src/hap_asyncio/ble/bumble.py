@@ -74,6 +74,11 @@ class BumbleServer:
         """The static address on the air."""
         return self.device.static_address.to_string(with_type_qualifier=False)
 
+    @property
+    def links(self) -> int:
+        """How often a central has connected."""
+        return self._links
+
     async def publish(self, services: Sequence[GattService], application: GattApplication) -> None:
         """See `GattServer`."""
         table = AttributeServer(self.device, services, self)
