@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import unicodedata
 from collections.abc import Iterable, Mapping
-from enum import IntFlag
+from enum import Enum, IntFlag
 
 from attrs import field, frozen
 
@@ -24,6 +24,7 @@ __all__ = [
     "Gone",
     "ServiceRecord",
     "StatusFlags",
+    "Transport",
     "Unadvertise",
     "device_key",
     "host_label",
@@ -43,6 +44,13 @@ _MAX_ADDRESSES = 16
 #: c# and s# are 16 bits on the wire of BLE and wrap there (HAP 11.2).
 _MAX_NUMBER = 0xFFFF
 _MAX_FLAGS = 0xFFFFFFFF
+
+
+class Transport(Enum):
+    """How an accessory is spoken to."""
+
+    IP = "ip"
+    BLE = "ble"
 
 
 class StatusFlags(IntFlag):
@@ -144,11 +152,14 @@ class ServiceRecord:
 
 @frozen
 class DiscoveredAccessory:
-    """An accessory found on the network. `device_id` names it: compare with `device_key`, never the instance name.
+    """An accessory found on the network or heard on the air. `device_id` names it: compare with `device_key`.
 
     `addresses` are worth trying in this order (at most 16; link-local and loopback ones last, unusable ones left out)
     and may be empty. `config_number` is 0 where the accessory does not say; when it differs from the last one seen, in
     whichever direction, the database has to be read again.
+
+    On Bluetooth LE `addresses` holds the one it advertises from and `port` is 0, `model` is not known, `state_number`
+    changes with every change while nobody is connected, and `rssi` is how strong it was when that was heard, in dBm.
     """
 
     name: str
@@ -163,6 +174,8 @@ class DiscoveredAccessory:
     status_flags: StatusFlags
     setup_hash: str | None
     protocol_version: str
+    transport: Transport = Transport.IP
+    rssi: int | None = field(default=None, eq=False)
 
     @property
     def paired(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sized
 from contextlib import suppress
 from typing import Any, Final, cast
@@ -16,6 +17,7 @@ from typing import Any, Final, cast
 from attrs import frozen
 
 from hapcore.crypto.secret import Secret
+from hapcore.discovery import Transport
 from hapcore.errors import LocalProtocolError, StateError
 from hapcore.pairing.records import Pairing
 
@@ -28,6 +30,7 @@ __all__ = [
     "decode_state",
     "encode_pairings",
     "encode_state",
+    "is_knowledge",
 ]
 
 #: Raised when the layout changes; a reader refuses every number above its own.
@@ -38,6 +41,9 @@ _PAIRINGS_MARK: Final = "hapcore-pairings"
 #: An alias is typed on command lines and printed in columns.
 _MAX_ALIAS: Final = 100
 _KEY_LENGTH: Final = 32
+#: Where a pairings file keeps what was learnt of accessories, by device id; the key of a table has a prefix.
+_KNOWLEDGE: Final = "knowledge"
+_KNOWLEDGE_KEY: Final = re.compile("ble/[0-9A-F]{2}(:[0-9A-F]{2}){5}")
 
 
 @frozen
@@ -61,21 +67,21 @@ def encode_state(table: Mapping[str, bytes]) -> bytes:
 
 def decode_state(data: bytes) -> dict[str, bytes]:
     """Read a state file. `StateError` if it is empty, cut short, not ours, damaged or of a newer version."""
-    table: dict[str, bytes] = {}
-    for key, entry in _read(data, _STATE_MARK, "entries").items():
-        try:
-            ((kind, value),) = entry.items()
-            if kind == "json":
-                table[key] = _compact(value)
-            elif kind == "text":
-                table[key] = value.encode()
-            elif kind == "base64":
-                table[key] = base64.b64decode(value, validate=True)
-            else:
-                raise ValueError(kind)
-        except (AttributeError, TypeError, ValueError, RecursionError):
-            raise StateError(f"the state file is damaged: entry {key!r} cannot be read") from None
-    return table
+    return {key: _value(key, entry) for key, entry in _read(data, _STATE_MARK, "entries").items()}
+
+
+def _value(key: str, entry: Any) -> bytes:
+    try:
+        ((kind, value),) = entry.items()
+        if kind == "json":
+            return _compact(value)
+        if kind == "text":
+            return cast("str", value).encode()
+        if kind == "base64":
+            return base64.b64decode(value, validate=True)
+    except (AttributeError, TypeError, ValueError, RecursionError):
+        pass
+    raise StateError(f"the state file is damaged: entry {key!r} cannot be read")
 
 
 def _entry(value: bytes) -> dict[str, object]:
@@ -104,6 +110,13 @@ def check_alias(alias: str) -> None:
     """Raise `LocalProtocolError` unless `alias` can be the name of a pairing."""
     if not (alias.isprintable() and alias.strip() and len(alias) <= _MAX_ALIAS):
         raise LocalProtocolError(f"an alias has 1 to {_MAX_ALIAS} printable characters", argument="alias")
+    if is_knowledge(alias):
+        raise LocalProtocolError(f"{alias!r} is kept for what is learnt of an accessory", argument="alias")
+
+
+def is_knowledge(key: str) -> bool:
+    """Whether a key of a controller's table names what was learnt of an accessory, "ble/DEVICE-ID"; else an alias."""
+    return _KNOWLEDGE_KEY.fullmatch(key) is not None
 
 
 @frozen
@@ -111,7 +124,8 @@ class PairedAccessory:
     """One accessory a controller has paired, and where it was last seen.
 
     `alias` is the user's name for it (1 to 100 printable characters), `name` its own, `addresses` and `port` (0: not
-    known) where to try first, `config_number` the c# that the cached knowledge about it belongs to (0: not known).
+    known) where to try first, `config_number` the c# that the cached knowledge about it belongs to (0: not known),
+    `transport` how to speak to it.
     """
 
     alias: str
@@ -120,6 +134,7 @@ class PairedAccessory:
     addresses: tuple[str, ...] = ()
     port: int = 0
     config_number: int = 0
+    transport: Transport = Transport.IP
 
     def __attrs_post_init__(self) -> None:
         check_alias(self.alias)
@@ -129,18 +144,19 @@ class PairedAccessory:
     def encode(self) -> bytes:
         """The record as compact JSON, without the alias: the value of a table that `PAIRINGS` writes."""
         pairing = self.pairing
-        return _compact(
-            {
-                "accessory_id": pairing.accessory_id,
-                "accessory_ltpk": pairing.accessory_ltpk.hex(),
-                "controller_id": pairing.controller_id,
-                "controller_ltsk": pairing.controller_ltsk.reveal().hex(),
-                "name": self.name,
-                "addresses": list(self.addresses),
-                "port": self.port,
-                "config_number": self.config_number,
-            }
-        )
+        tree = {
+            "accessory_id": pairing.accessory_id,
+            "accessory_ltpk": pairing.accessory_ltpk.hex(),
+            "controller_id": pairing.controller_id,
+            "controller_ltsk": pairing.controller_ltsk.reveal().hex(),
+            "name": self.name,
+            "addresses": list(self.addresses),
+            "port": self.port,
+            "config_number": self.config_number,
+        }
+        if self.transport is not Transport.IP:
+            tree["transport"] = self.transport.value
+        return _compact(tree)
 
     @classmethod
     def decode(cls, alias: str, record: bytes) -> PairedAccessory:
@@ -162,11 +178,18 @@ def decode_pairings(data: bytes) -> dict[str, PairedAccessory]:
 
 
 def _encode_records(table: Mapping[str, bytes]) -> bytes:
-    return _write(_PAIRINGS_MARK, "pairings", {alias: json.loads(record) for alias, record in table.items()})
+    records = {alias: json.loads(record) for alias, record in table.items() if not is_knowledge(alias)}
+    learnt = {key: _entry(value) for key, value in table.items() if is_knowledge(key)}
+    return _write(_PAIRINGS_MARK, "pairings", records, **({_KNOWLEDGE: learnt} if learnt else {}))
 
 
 def _decode_records(data: bytes) -> dict[str, bytes]:
-    return {alias: accessory.encode() for alias, accessory in decode_pairings(data).items()}
+    table = {alias: accessory.encode() for alias, accessory in decode_pairings(data).items()}
+    learnt = _object(json.loads(data).get(_KNOWLEDGE, {}))
+    if learnt is None:
+        raise StateError(f'the {_PAIRINGS_MARK} file is damaged: "{_KNOWLEDGE}" is no JSON object')
+    table.update({key: _value(key, entry) for key, entry in learnt.items() if is_knowledge(key)})
+    return table
 
 
 def _paired_accessory(alias: str, tree: Any) -> PairedAccessory:
@@ -195,6 +218,10 @@ def _paired_accessory(alias: str, tree: Any) -> PairedAccessory:
             raise StateError(f"the pairing {alias!r} is damaged: {name} is not a number from 0 to 65535")
         return value
 
+    try:
+        transport = Transport(text("transport", Transport.IP.value))
+    except ValueError:
+        raise StateError(f"the pairing {alias!r} is damaged: transport is none that is known") from None
     addresses = _texts(fields.get("addresses", []))
     if addresses is None:
         raise StateError(f"the pairing {alias!r} is damaged: addresses is not a list of texts")
@@ -211,6 +238,7 @@ def _paired_accessory(alias: str, tree: Any) -> PairedAccessory:
             addresses=addresses,
             port=number("port"),
             config_number=number("config_number"),
+            transport=transport,
         )
     except LocalProtocolError as error:
         raise StateError(f"the pairing {alias!r} is damaged: {error}") from None
@@ -219,8 +247,8 @@ def _paired_accessory(alias: str, tree: Any) -> PairedAccessory:
 # --- what both have in common -----------------------------------------------------------------------------------------
 
 
-def _write(mark: str, section: str, entries: Mapping[str, object]) -> bytes:
-    tree = {"format": mark, "version": _VERSION, section: entries}
+def _write(mark: str, section: str, entries: Mapping[str, object], **sections: Mapping[str, object]) -> bytes:
+    tree = {"format": mark, "version": _VERSION, section: entries, **sections}
     return json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 

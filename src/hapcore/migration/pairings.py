@@ -17,7 +17,7 @@ from hapcore.crypto.keys import KEY_SIZE, Signer
 from hapcore.crypto.secret import Secret
 from hapcore.errors import LocalProtocolError, StateError
 from hapcore.pairing.records import Pairing
-from hapcore.state import PAIRINGS, PairedAccessory
+from hapcore.state import PAIRINGS, PairedAccessory, decode_pairings
 
 __all__ = ["Kind", "LeftOut", "MovedIn", "read_pairings", "write_pairings"]
 
@@ -74,8 +74,7 @@ def read_pairings(data: bytes, alias: str | None = None) -> MovedIn:
     if fields is None:
         raise StateError("the file is none of the pairing files that are known: it is no JSON object")
     if "format" in fields:
-        records = PAIRINGS.decode(data)
-        return MovedIn(Kind.HAPCORE, tuple(PairedAccessory.decode(name, one) for name, one in records.items()))
+        return MovedIn(Kind.HAPCORE, tuple(decode_pairings(data).values()))
     if _HEX_CONTROLLER_ID in fields:
         return _gather(Kind.HAP_CONTROLLER, [(alias or "", _unhexed(fields))])
     if _CONTROLLER_ID in fields:

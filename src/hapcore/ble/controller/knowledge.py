@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 from hapcore.ble.controller.layout import CharacteristicRecord, Layout, ServiceRecord
 from hapcore.crypto.keys import KEY_SIZE
 from hapcore.crypto.secret import Secret
+from hapcore.pairing.resume import SESSION_ID_SIZE
 
 __all__ = ["LAST_STATE", "Knowledge", "add_states"]
 
@@ -45,6 +46,8 @@ class Knowledge:
         self.identifier = b""
         #: Characteristics that broadcast.
         self.broadcasting: set[int] = set()
+        #: Number and secret of the last session, for pair-resume.
+        self.resume: tuple[bytes, Secret] | None = None
 
     def keep_key(self, key: Secret, gsn: int) -> None:
         """A key that was made at this state number."""
@@ -65,7 +68,7 @@ class Knowledge:
         return left < _KEY_MARGIN or left > _KEY_LIFE
 
     def encode(self) -> bytes:
-        """For the store. The broadcast key is in it, in the clear."""
+        """For the store. The broadcast key is in it and the secret to resume the session by, in the clear."""
         tree = {
             "format": _FORMAT,
             "config_number": self.config_number,
@@ -74,6 +77,7 @@ class Knowledge:
             "key_expiry": self.key_expiry,
             "identifier": self.identifier.hex(),
             "broadcasting": sorted(self.broadcasting),
+            "resume": None if self.resume is None else [self.resume[0].hex(), self.resume[1].reveal().hex()],
             "services": [
                 [
                     one.uuid,
@@ -113,6 +117,11 @@ class Knowledge:
         if len(self.identifier) not in (0, _IDENTIFIER):
             raise ValueError("no identifier")
         self.broadcasting = {_number(one, 0xFFFF) for one in tree["broadcasting"]}
+        if tree.get("resume") is not None:
+            number, secret = (bytes.fromhex(one) for one in tree["resume"])
+            if (len(number), len(secret)) != (SESSION_ID_SIZE, KEY_SIZE):
+                raise ValueError("no session")
+            self.resume = (number, Secret(secret))
         self.layout = tuple(
             ServiceRecord(
                 str(uuid),

@@ -38,8 +38,6 @@ class Session:
         #: The machines of the pairing procedures; a recorder puts in some that note what comes of each message.
         self.make_setup: Callable[..., PairSetupController] = PairSetupController
         self.make_verify: Callable[..., PairVerifyController] = PairVerifyController
-        #: Number and secret of the last session, for pair-resume.
-        self.resume: tuple[bytes, Secret] | None = None
         #: Last known values.
         self.values: dict[int, Value] = {}
         #: What the application wants to hear of, in the order in which it said so.
@@ -67,6 +65,15 @@ class Session:
     def own_id(self) -> bytes | None:
         """Our pairing identifier."""
         return None if self.pairing is None else self.pairing.controller_id.encode()
+
+    @property
+    def resume(self) -> tuple[bytes, Secret] | None:
+        """Number and secret of the last session, for pair-resume."""
+        return self.knowledge.resume
+
+    @resume.setter
+    def resume(self, last: tuple[bytes, Secret] | None) -> None:
+        self.knowledge.resume = last
 
     def next_tid(self) -> int:
         """A number for the next request: 1 to 255."""
