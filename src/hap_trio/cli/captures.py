@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 import warnings
 from collections.abc import Iterator
-from typing import IO, Final, NamedTuple
+from importlib import import_module
+from typing import IO, Any, Final, NamedTuple
 
 from hap_trio.cli.common import Problem
 
@@ -97,14 +98,11 @@ class Capture:
         except Problem:
             raise
         except _DAMAGE as error:
-            self.trouble = f"the capture is damaged behind packet {count}: {error or type(error).__name__}"
+            self.trouble = f"the capture is damaged behind packet {count}: {str(error) or type(error).__name__}"
             self.damaged = True
 
     def _read_pcap(self) -> Iterator[Packet]:
-        try:
-            import dpkt
-        except ImportError:
-            raise _missing() from None
+        dpkt = _library("dpkt")
         try:
             reader = dpkt.pcap.Reader(self._source)
             # The upper bits tell whether packets end in a checksum.
@@ -115,15 +113,13 @@ class Capture:
             raise ValueError(str(error)) from None
 
     def _read_pcapng(self) -> Iterator[Packet]:
-        try:
-            from pcapng import FileScanner, blocks, exceptions
-        except ImportError:
-            raise _missing() from None
+        library = _library("pcapng")
+        blocks, exceptions = library.blocks, library.exceptions
         # The library complains about itself.
         warnings.filterwarnings("ignore", "Field type should not be", DeprecationWarning)
         packets = (blocks.EnhancedPacket, blocks.ObsoletePacket)
         try:
-            for block in FileScanner(self._source):
+            for block in library.FileScanner(self._source):
                 if isinstance(block, packets):
                     yield Packet(block.interface.link_type, block.packet_data, float(block.timestamp))
                 elif isinstance(block, blocks.SimplePacket):
@@ -134,5 +130,10 @@ class Capture:
             raise ValueError(str(error)) from None
 
 
-def _missing() -> Problem:
-    return Problem("captures are read with libraries that are not installed: pip install 'hapcore[decode]'")
+def _library(name: str) -> Any:
+    """A library without types of its own."""
+    try:
+        return import_module(name)
+    except ImportError:
+        text = f"captures are read with {name}, which is not installed: pip install 'hapcore[decode]'"
+        raise Problem(text) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Final
 
 from attrs import frozen
@@ -26,10 +27,7 @@ try:
 except ImportError:
     _dumps = None
 else:
-
-    def _dumps(value: JsonValue) -> bytes:
-        return _orjson(value, option=OPT_INDENT_2)
-
+    _dumps = partial(_orjson, option=OPT_INDENT_2)
 
 __all__ = ["MAX_KNOWN", "Names", "Rolodex", "asked_for", "values_in"]
 

@@ -205,12 +205,12 @@ def _structure(data: bytes, fields: _Fields, depth: int) -> str | None:
 
 def _item(kind: int, value: bytes, fields: _Fields, depth: int) -> str:
     name, form = fields.get(kind, (f"item {kind}", _secret if len(value) > 8 else _bytes))
-    if isinstance(form, tuple):
-        number = int.from_bytes(value, "little")
-        if len(value) > 8:
-            return f"{name}: {_bytes(value)}"
-        return f"{name}: {form[number]}" if number < len(form) else f"{name}: {number}"
     if callable(form):
         return f"{name}: {form(value)}"
-    inner = _structure(value, form, depth + 1) if depth < MAX_DEPTH else None
-    return f"{name}: {_bytes(value)}" if inner is None else f"{name}: {{{inner}}}"
+    if isinstance(form, Mapping):
+        inner = _structure(value, form, depth + 1) if depth < MAX_DEPTH else None
+        return f"{name}: {_bytes(value)}" if inner is None else f"{name}: {{{inner}}}"
+    number = int.from_bytes(value, "little") if len(value) <= 8 else None
+    if number is None:
+        return f"{name}: {_bytes(value)}"
+    return f"{name}: {form[number] if number < len(form) else number}"
