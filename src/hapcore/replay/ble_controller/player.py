@@ -38,9 +38,9 @@ class SayInClear(Say):
 
 @frozen
 class Configure(Command[None]):
-    """Read the protocol parameters, with a new key if `generate`."""
+    """Read the protocol parameters, with a new key if `new_key`."""
 
-    generate: bool
+    new_key: bool
 
 
 def _say(session: Session, command: Say) -> Procedure:
@@ -53,7 +53,7 @@ def _say(session: Session, command: Say) -> Procedure:
 
 
 def _configure(session: Session, command: Configure) -> Procedure:
-    return configuring.parameters(session, generate=command.generate)
+    return configuring.parameters(session, generate=command.new_key)
 
 
 class Player(Peer):
