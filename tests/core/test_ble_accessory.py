@@ -340,6 +340,22 @@ def test_a_write_the_application_decides_about(rig, central):
     assert rig.database.find(1, ON).value is True
 
 
+@pytest.mark.parametrize("opcode", [READ, WRITE])
+def test_an_answer_in_parts(rig, central, opcode):
+    """What does not speak of the characteristic is no answer yet."""
+    rig.database.find(1, ON).read_handled = rig.database.find(1, ON).write_handled = True
+    central.send(ON, opcode, bytes.fromhex("010101"))
+    central.begin_read(ON)
+    asked = rig.told(ReadRequested if opcode == READ else WriteRequested)[-1].request
+    answer = AnswerRead if opcode == READ else AnswerWrite
+    assert rig.submit(answer(asked, {}, last=False)).result is True
+    assert not rig.replies
+    given = True if opcode == READ else HapStatus.SUCCESS
+    assert rig.submit(answer(asked, {(1, ON): given}, last=False)).result is True
+    assert central.read_cipher.open(rig.replies.pop().data)[2] == SUCCESS
+    assert rig.submit(answer(asked, {})).result is False
+
+
 def test_a_write_that_was_carried_out_late(rig, central):
     rig.database.find(1, ON).write_handled = True
     central.send(ON, WRITE, bytes.fromhex("010101"))

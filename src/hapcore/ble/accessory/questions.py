@@ -78,16 +78,19 @@ class Questions:
     def answer(self, answer: AnswerRead | AnswerWrite) -> bool:
         """Go on with a request; False when nobody waits for this answer (any more).
 
-        What was written late, or for a central that has gone, was written all the same: the values are stored.
+        What was written late, or for a central that has gone, was written all the same: the values are stored. An
+        answer that is not the last one, and says nothing of the characteristic that was asked about, is none yet.
         """
         asked = self._asked.get(answer.request)
         if isinstance(asked, _Write) and isinstance(answer, AnswerWrite):
-            del self._asked[answer.request]
-            asked.answered(answer)
+            if answer.last or asked.write.id in answer.statuses:
+                del self._asked[answer.request]
+                asked.answered(answer)
             return True
         if isinstance(asked, _Read) and isinstance(answer, AnswerRead):
-            del self._asked[answer.request]
-            asked.answered(answer)
+            if answer.last or asked.id in answer.results:
+                del self._asked[answer.request]
+                asked.answered(answer)
             return True
         if isinstance(answer, AnswerWrite) and (written := self._late.pop(answer.request, None)) is not None:
             written.late(answer)
