@@ -89,10 +89,10 @@ def moved_to(rig: Rig, *addresses: str) -> None:
 
 def test_a_command_connects_verifies_and_learns_first() -> None:
     rig, lamp = paired()
-    assert not rig.home.connected_to("lamp")
+    assert not rig.home.is_connected("lamp")
     assert rig.ask(read(lamp))[lamp.on].value is False
-    assert rig.home.connected_to("lamp")
-    assert not rig.home.connected_to("lamp", "192.0.2.7:5001")
+    assert rig.home.is_connected("lamp")
+    assert not rig.home.is_connected("lamp", "192.0.2.7:5001")
     before = len(rig.effects)
     assert rig.ask(read(lamp))[lamp.on].value is False
     (sent,) = rig.effects[before:]  # the second time it is one request
@@ -125,7 +125,7 @@ def test_a_lost_connection_is_made_again_with_what_was_learnt() -> None:
     rig, lamp = paired()
     rig.ask(read(lamp))
     rig.cut()
-    assert not rig.home.connected_to("lamp")
+    assert not rig.home.is_connected("lamp")
     assert any(isinstance(one, Told) and isinstance(one.event, SessionClosed) for one in rig.events)
     before = len(rig.effects)
     rig.ask(read(lamp))
@@ -156,8 +156,8 @@ def test_a_given_address_is_the_only_one() -> None:
     rig, lamp = paired()
     rig.hosts[THERE], rig.hosts[HERE] = lamp, "refused"
     assert rig.ask(read(lamp, address="192.0.2.8:5001"))[lamp.on].value is False
-    assert rig.home.connected_to("lamp", "192.0.2.8:5001")
-    assert not rig.home.connected_to("lamp")
+    assert rig.home.is_connected("lamp", "192.0.2.8:5001")
+    assert not rig.home.is_connected("lamp")
     rig.hosts[THERE] = "refused"
     rig.cut()
     with pytest.raises(Disconnected, match=r"192\.0\.2\.8"):
@@ -226,7 +226,7 @@ def test_an_accessory_that_does_not_answer() -> None:
     rig.pass_time(REQUEST_TIMEOUT + 0.1)
     with pytest.raises(TimedOut):
         rig.result(number)
-    assert not rig.home.connected_to("lamp")
+    assert not rig.home.is_connected("lamp")
     assert rig.home.next_timeout() is None
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from attrs import evolve
 
-from hapcore.discovery import DiscoveredAccessory
+from hapcore.discovery import DiscoveredAccessory, Transport
 from hapcore.errors import Disconnected, LocalProtocolError, PeerError
-from hapcore.home.target import Address
-from hapcore.state import PairedAccessory, check_alias
+from hapcore.home.target import Address, split_address
+from hapcore.state import PairedAccessory, check_alias, is_knowledge
 
 __all__ = ["Book", "telling"]
 
@@ -18,7 +18,9 @@ class Book:
     """The records of a pairings file. `table` is what the store holds; raises `StateError` for what it cannot read."""
 
     def __init__(self, table: Mapping[str, bytes]) -> None:
-        self._records = {alias: PairedAccessory.decode(alias, record) for alias, record in table.items()}
+        self._records = {
+            alias: PairedAccessory.decode(alias, record) for alias, record in table.items() if not is_knowledge(alias)
+        }
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -31,6 +33,16 @@ class Book:
             known = ", ".join(self._records) or "there are none yet"
             raise LocalProtocolError(f"no pairing is called {alias!r} (known: {known})", argument="alias")
         return self._records[alias]
+
+    def check_address(self, alias: str, address: str | None) -> None:
+        """Raise `LocalProtocolError` for an unknown alias, and for an address that is none or means nothing."""
+        transport = self.record(alias).transport
+        if address is not None:
+            split_address(address)
+            if transport is not Transport.IP:
+                raise LocalProtocolError(
+                    f"{alias} is found by its advertisements, not at an address", argument="address"
+                )
 
     def put(self, record: PairedAccessory) -> None:
         """Note what has been stored."""

@@ -9,7 +9,7 @@ pairing, and remembering. Its effects are those of the connections, with the num
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hapcore.controller.commands import RemovePairing, Subscribe
 from hapcore.discovery import DiscoveredAccessory, Gone
@@ -20,7 +20,7 @@ from hapcore.home import commands
 from hapcore.home.book import Book
 from hapcore.home.commands import Ask
 from hapcore.home.effects import Browse, Connect
-from hapcore.home.link import LinkState, Stopped
+from hapcore.home.link import Link, Stopped
 from hapcore.home.links import Links
 from hapcore.home.procedure import Agenda, Procedure, Promise, Task
 from hapcore.home.residents import Resident, Residents
@@ -30,7 +30,12 @@ from hapcore.home.timers import Timers
 from hapcore.home.visits import Visits
 from hapcore.ip.controller.connection import Connection
 from hapcore.model.remote import AccessoryDescription
-from hapcore.state import PairedAccessory
+from hapcore.pairing.records import Pairing
+from hapcore.state import PairedAccessory, is_knowledge
+
+if TYPE_CHECKING:
+    from hapcore.ble.controller.inputs import Advertisement, GattResult
+    from hapcore.home.radio import Radio
 
 __all__ = ["MAX_UNDER_WAY", "Home"]
 
@@ -45,7 +50,8 @@ class Home(Engine):
     """Everything a controller is paired with. `table` is what the store holds; raises `StateError` if it is damaged.
 
     `engine` makes the engine of each connection, called like `Connection` with the host, `entropy` and `database`; one
-    that is recorded, for example. `discovery` False never looks for anything on the network.
+    that is recorded, for example. `discovery` False never looks for anything on the network; `radio` True asks for a
+    radio when there is something to do over Bluetooth LE.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class Home(Engine):
         entropy: Entropy,
         engine: Callable[..., Connection] = Connection,
         discovery: bool = True,
+        radio: bool = False,
     ) -> None:
         super().__init__()
 
@@ -68,8 +75,16 @@ class Home(Engine):
         self._timers = Timers()
         self._links = Links(agenda, self._timers, emit, make)
         self._seeking = Seeking(agenda, self._timers, emit, discovery)
-        self._residents = Residents(self._book, self._links, self._seeking, agenda, emit, self._store)
-        self._visits = Visits(self._book, self._links, agenda, self._timers, self._store)
+        self._residents = Residents(self._book, self._links, self._seeking, agenda, emit, self._store, self._peer)
+        self._visits = Visits(
+            self._book, self._links, agenda, self._timers, self._store, self._peer, self._residents.take
+        )
+        self._radio: Radio | None = None
+        if radio:
+            from hapcore.home.radio import Radio  # most homes have none
+
+            learnt = {key: value for key, value in table.items() if is_knowledge(key)}
+            self._radio = Radio(learnt, self._links, self._seeking, agenda, emit, entropy)
         self._under_way: dict[Task[Any], CommandId] = {}
         #: Readers that are on the way to what they want to follow.
         self._coming: set[Hashable] = set()
@@ -101,10 +116,14 @@ class Home(Engine):
         """What is stored about a paired accessory. Raises `LocalProtocolError` for an unknown alias."""
         return self._book.record(alias)
 
-    def connected_to(self, alias: str, address: str | None = None) -> bool:
+    def check_address(self, alias: str, address: str | None) -> None:
+        """Raise `LocalProtocolError` for an unknown alias, and for an address that is none or means nothing."""
+        self._book.check_address(alias, address)
+
+    def is_connected(self, alias: str, address: str | None = None) -> bool:
         """Whether there is a verified connection to an accessory at the moment."""
         one = self._residents.find(alias, address)
-        return one is not None and one.link is not None and one.link.state is LinkState.OPEN
+        return one is not None and one.link is not None and one.link.secured
 
     # --- inputs ---------------------------------------------------------------------------------------------------
 
@@ -158,14 +177,42 @@ class Home(Engine):
         self._seeking.heard(news)
         self._work()
 
+    def receive_advertisement(self, advertisement: Advertisement, now: float) -> None:
+        """What `Scan` asked for: somebody advertises."""
+        now = self._timers.now = self._advance(now)
+        if self._radio is not None:
+            self._radio.heard(advertisement, now)
+            self._work()
+
+    def receive_gatt(self, connection: ConnectionId, result: GattResult, now: float) -> None:
+        """The end of what `Via` asked for, over the link of an accessory."""
+        now = self._timers.now = self._advance(now)
+        if self._radio is not None:
+            self._radio.result(connection, result, now)
+            self._work()
+
+    def receive_indication(self, connection: ConnectionId, handle: int, now: float) -> None:
+        """An accessory says that the characteristic with that handle has changed."""
+        now = self._timers.now = self._advance(now)
+        if self._radio is not None:
+            self._radio.indicated(connection, handle, now)
+            self._work()
+
+    def link_lost(self, connection: ConnectionId, now: float) -> None:
+        """The link of an accessory is gone, whoever ended it."""
+        now = self._timers.now = self._advance(now)
+        if self._radio is not None:
+            self._radio.lost(connection, now)
+            self._work()
+
     def effect_failed(self, effect: Effect, reason: str, now: float, *, cause: Exception | None = None) -> None:
         """An effect could not be carried out. `cause` is the exception, for callers that know how to tell it apart."""
-        self._timers.now = self._advance(now)
+        now = self._timers.now = self._advance(now)
         if isinstance(effect, Connect):
             self._links.refused(effect.connection, reason)
         elif isinstance(effect, Browse):
             self._seeking.failed(EffectFailed(f"cannot look for accessories: {reason}", cause=cause))
-        else:
+        elif self._radio is None or not self._radio.failed(effect, reason, now):
             what = f"could not store {effect.key}" if isinstance(effect, Persist | Forget) else "that was not possible"
             self._fault = EffectFailed(f"{what}: {reason}", cause=cause)
             super().effect_failed(effect, reason, now)
@@ -211,6 +258,11 @@ class Home(Engine):
             return  # part of others
         error = task.outcome.error
         self._emit(Done(number, task.outcome.result) if error is None else Failed(number, error))
+
+    def _peer(self, pairing: Pairing | None, device_id: str = "") -> Link:
+        if self._radio is None:
+            raise LocalProtocolError("this controller was opened without Bluetooth LE", argument="ble")
+        return self._radio.open(pairing, device_id, tells_keys=self.tells_keys)
 
     def _store(self, effect: Effect) -> Procedure[None]:
         """Within a procedure: have something stored. Raises `EffectFailed`."""
@@ -279,7 +331,8 @@ class Home(Engine):
 
     def _remove(self, command: commands.Remove) -> Procedure[None]:
         alias = command.alias
-        identifier = self._book.record(alias).pairing.controller_id.encode()
+        pairing = self._book.record(alias).pairing
+        identifier = pairing.controller_id.encode()
         one = self._residents.get(alias, command.address)
 
         def run() -> Procedure[None]:
@@ -292,6 +345,7 @@ class Home(Engine):
                     raise
             self._residents.drop(alias)
             yield from self._store(Forget(alias))
+            self._forget(pairing)
             self._book.drop(alias)
 
         return run()
@@ -301,11 +355,17 @@ class Home(Engine):
 
         def run() -> Procedure[None]:
             yield from self._store(Persist(record.alias, record.encode()))
-            if record.alias in self._book.aliases and self._book.record(record.alias).pairing != record.pairing:
+            known = self._book.record(record.alias) if record.alias in self._book.aliases else record
+            if (known.pairing, known.transport) != (record.pairing, record.transport):
                 self._residents.drop(record.alias)
+                self._forget(known.pairing)
             self._book.put(record)
 
         return run()
+
+    def _forget(self, pairing: Pairing) -> None:
+        if self._radio is not None:
+            self._radio.forget(pairing)
 
     def _close(self, _: commands.Close) -> None:
         self._closed = True

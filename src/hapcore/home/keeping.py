@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Generic, TypeVar, cast
+from typing import Generic, Protocol, TypeVar, cast
 
 from hapcore.controller.methods import Requests
-from hapcore.engine import Command, Output
+from hapcore.engine import Command, Effect, Output
 from hapcore.errors import EffectFailed
 from hapcore.feed import Backlog
 from hapcore.home.commands import Ask
@@ -14,10 +14,9 @@ from hapcore.home.effects import Browse, Connect, StopBrowsing
 from hapcore.home.events import Ended, News
 from hapcore.home.home import Home
 from hapcore.home.methods import HomeRequests
-from hapcore.home.target import split_address
 from hapcore.state import PairedAccessory
 
-__all__ = ["Keeping", "Known"]
+__all__ = ["Hands", "Keeping", "Known"]
 
 R = TypeVar("R")
 
@@ -26,8 +25,7 @@ class Known(Requests):
     """What a client knows of its accessory. Raises `LocalProtocolError` for an unknown alias and what is no address."""
 
     def __init__(self, engine: Home, alias: str, address: str | None = None) -> None:
-        if address is not None:
-            split_address(address)
+        engine.check_address(alias, address)
         self.alias = alias
         self.pairing = engine.record(alias).pairing
         self._address = address
@@ -36,10 +34,17 @@ class Known(Requests):
     @property
     def connected(self) -> bool:
         """Whether there is a verified session at the moment."""
-        return self._home.connected_to(self.alias, self._address)
+        return self._home.is_connected(self.alias, self._address)
 
     def _asking(self, command: Command[R]) -> Ask[R]:
         return Ask(self.alias, command, self._address)
+
+
+class Hands(Protocol):
+    """A radio that does what a home wants."""
+
+    def carry_out(self, effect: Effect) -> None:
+        """Begin it; what comes of it is told to the home."""
 
 
 C = TypeVar("C", bound=Known)
@@ -54,6 +59,8 @@ class Keeping(ABC, HomeRequests, Generic[C]):
     def __init__(self, engine: Home) -> None:
         self._engine = engine
         self._clients: dict[str, C] = {}
+        #: What carries out the effects of accessories over Bluetooth LE.
+        self._radio: Hands | None = None
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -91,6 +98,8 @@ class Keeping(ABC, HomeRequests, Generic[C]):
             self._browse(output)
         elif isinstance(output, StopBrowsing):
             self._stop_browsing()
+        elif self._radio is not None and isinstance(output, Effect):
+            self._radio.carry_out(output)
 
     @abstractmethod
     def _client(self, alias: str, address: str | None) -> C:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, Final, Protocol
 
+from hapcore.controller.commands import Read, Subscribe, Write
 from hapcore.controller.subscriptions import Subscriptions
 from hapcore.engine import Command, CommandId, ConnectionId, Output
 from hapcore.errors import Disconnected
@@ -18,6 +19,8 @@ __all__ = ["CONNECT_LIMIT", "MAX_LINKS", "Carrier", "Link", "LinkState", "Stoppe
 CONNECT_LIMIT: Final = 15.0
 #: Connections at a time. A house has a few dozen accessories.
 MAX_LINKS: Final = 1000
+#: Commands that count on the database: values are checked and converted by it.
+_BY_DATABASE: Final = frozenset([Read, Write, Subscribe])
 
 
 class Carrier(Protocol):
@@ -83,3 +86,16 @@ class Link:
         #: By the number the engine gave: the number the home gave, or the procedure's promise.
         self.waiting: dict[CommandId, CommandId | Promise[Any]] = {}
         self.readers = Subscriptions[Any]()
+
+    @property
+    def secured(self) -> bool:
+        """Whether there is a connection at the moment."""
+        return self.state is LinkState.OPEN
+
+    def fits(self, command: Command[Any]) -> bool:
+        """Whether what the command counts on is known."""
+        return bool(self.carrier.accessories) or type(command) not in _BY_DATABASE
+
+    def lost(self) -> None:
+        """It is over."""
+        self.state = LinkState.CLOSED

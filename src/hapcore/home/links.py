@@ -52,14 +52,13 @@ class Links:
         #: When an engine wants `handle_timeout()`.
         self.due: dict[Link, float] = {}
         self._numbers = 0
+        #: Sees to what an engine wants done beside sending and closing.
+        self.carry: Callable[[Link, Effect], None] = lambda link, effect: emit(Via(link.number, effect))
         self._followed: dict[Hashable, Link] = {}
 
     def open(self, address: Address, database: tuple[AccessoryDescription, ...] = ()) -> Procedure[Link]:
         """A new connection. Raises `Disconnected` where there is none to be had."""
-        if len(self._links) >= MAX_LINKS:
-            raise LocalProtocolError(f"{MAX_LINKS} connections are open already")
-        self._numbers += 1
-        link = Link(ConnectionId(self._numbers), address, database, self._agenda)
+        link = Link(self.number(), address, database, self._agenda)
         self._links[link.number] = link
         self._emit(Connect(link.number, address))
         late = Disconnected(f"cannot connect to {address[0]}, port {address[1]}: no answer")
@@ -68,6 +67,17 @@ class Links:
         except HapError:
             self.close(link)
             raise
+
+    def number(self) -> ConnectionId:
+        """For a new link. Raises `LocalProtocolError` where there are too many."""
+        if len(self._links) >= MAX_LINKS:
+            raise LocalProtocolError(f"{MAX_LINKS} connections are open already")
+        self._numbers += 1
+        return ConnectionId(self._numbers)
+
+    def add(self, link: Link) -> None:
+        """A link that is open from the beginning."""
+        self._links[link.number] = link
 
     def connected(self, number: ConnectionId, tells_keys: bool) -> None:
         """The stream of a link is there."""
@@ -189,7 +199,7 @@ class Links:
         elif isinstance(output, SessionKeysMade):
             self._emit(evolve(output, connection=link.number))
         elif isinstance(output, Effect):
-            self._emit(Via(link.number, output))
+            self.carry(link, output)
         elif isinstance(output, Event):
             if link.alias:
                 self._emit(Told(link.alias, output))
@@ -197,7 +207,7 @@ class Links:
                 self._lost(link, output.reason)
 
     def _lost(self, link: Link, reason: HapError | None) -> None:
-        link.state = LinkState.CLOSED
+        link.lost()
         self._links.pop(link.number, None)
         self.streams.pop(link.number, None)
         for reader in link.readers.end():

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from hapcore.controller.commands import GetAccessories, Read, Subscribe, VerifyPairing, Write
-from hapcore.discovery import DiscoveredAccessory
+from hapcore.controller.commands import GetAccessories, VerifyPairing
+from hapcore.discovery import DiscoveredAccessory, Transport
 from hapcore.engine import Command, Effect, Output, Persist
 from hapcore.errors import (
     Disconnected,
@@ -30,8 +30,6 @@ __all__ = ["LOOK_UP_LIMIT", "Resident", "Residents"]
 
 #: Seconds to look for a paired accessory that is not where it was.
 LOOK_UP_LIMIT: Final = 5.0
-#: Commands that count on the database: values are checked and converted by it.
-_BY_DATABASE: Final = frozenset([Read, Write, Subscribe])
 
 
 class Resident:
@@ -52,7 +50,7 @@ class Resident:
         link = self.link
         if link is None or link.state is not LinkState.OPEN or self.connecting is not None or self.learning is not None:
             return None
-        return link if link.carrier.accessories or type(command) not in _BY_DATABASE else None
+        return link if link.fits(command) else None
 
 
 class Residents:
@@ -66,7 +64,9 @@ class Residents:
         agenda: Agenda,
         emit: Callable[[Output], None],
         store: Callable[[Effect], Procedure[None]],
+        peer: Callable[[Pairing], Link],
     ) -> None:
+        self._peer = peer
         self._book = book
         self._links = links
         self._seeking = seeking
@@ -74,6 +74,11 @@ class Residents:
         self._emit = emit
         self._store = store
         self._residents: dict[tuple[str, str | None], Resident] = {}
+
+    def take(self, alias: str, link: Link) -> None:
+        """The link of an accessory that may be anywhere."""
+        one = self.get(alias, None)
+        one.link, link.alias = link, alias
 
     def find(self, alias: str, address: str | None) -> Resident | None:
         """The one that is known already."""
@@ -83,7 +88,7 @@ class Residents:
         """The one there is or will be. Raises `LocalProtocolError` for an unknown alias and what is no address."""
         if (known := self._residents.get((alias, address))) is not None:
             return known
-        self._book.record(alias)
+        self._book.check_address(alias, address)
         if len(self._residents) >= MAX_LINKS:
             raise LocalProtocolError(f"{MAX_LINKS} accessories and addresses are in use already")
         one = Resident(alias, None if address is None else split_address(address))
@@ -123,7 +128,7 @@ class Residents:
     def ready(self, one: Resident, command: Command[Any]) -> Procedure[Link]:
         """Within a procedure: the link, with the database known if the command counts on it."""
         link = yield from self.up(one)
-        if not link.carrier.accessories and type(command) in _BY_DATABASE:
+        if not link.fits(command):
             if one.learning is None:
                 one.learning = self._agenda.start(self._learn(one, link))
             yield from one.learning.outcome.wait()
@@ -138,6 +143,9 @@ class Residents:
     def _connect(self, one: Resident) -> Procedure[Link]:
         try:
             record = self._book.record(one.alias)
+            if record.transport is Transport.BLE:
+                self.take(one.alias, self._peer(record.pairing))
+                return cast("Link", one.link)
             tried: dict[Address, PeerError] = {}
             where = self._book.addresses(one.alias) if one.address is None else [one.address]
             link = yield from self._try(one, record.pairing, where, tried)
@@ -177,7 +185,7 @@ class Residents:
     def _look_up(self, one: Resident, pairing: Pairing, tried: dict[Address, PeerError]) -> Procedure[Link | None]:
         """Try where it says that it is now, and remember that if it is true."""
         try:
-            found = yield from self._seeking.find(pairing.accessory_id, LOOK_UP_LIMIT)
+            found = yield from self._seeking.find(pairing.accessory_id, LOOK_UP_LIMIT, Transport.IP)
         except TimedOut:
             return None
         link = yield from self._try(one, pairing, Target.of(found).addresses, tried)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import Any, Final
 
-from hapcore.discovery import DiscoveredAccessory, Gone, device_key
+from hapcore.discovery import DiscoveredAccessory, Gone, Transport, device_key
 from hapcore.engine import Output
 from hapcore.errors import HapError, LocalProtocolError, TimedOut
 from hapcore.home.effects import Browse, StopBrowsing
@@ -26,27 +26,32 @@ class Seeking:
         self._agenda = agenda
         self._timers = timers
         self._emit = emit
+        #: Whether the network can be looked at.
         self.possible = possible
+        #: What else can be looked at: has somebody begin, or stop.
+        self.others: list[Callable[[bool], object]] = []
         self._browsing = False
-        self._found: dict[str, DiscoveredAccessory] = {}
-        self._finds: dict[Promise[DiscoveredAccessory], str] = {}
+        self._found: dict[tuple[str, Transport], DiscoveredAccessory] = {}
+        self._finds: dict[Promise[DiscoveredAccessory], tuple[str, Collection[Transport]]] = {}
         #: Readers of everything, and when they have read enough.
         self.readers: dict[Hashable, float | None] = {}
 
     def check(self) -> None:
         """Raise `LocalProtocolError` where nothing can be looked for."""
-        if not self.possible:
+        if not self.possible and not self.others:
             raise LocalProtocolError("this controller was opened without mDNS", argument="mdns")
 
-    def find(self, device_id: str, limit: float) -> Procedure[DiscoveredAccessory]:
-        """Within a procedure: an accessory and where it is. Raises `TimedOut`."""
-        key = device_key(device_id)
+    def find(self, device_id: str, limit: float, *transports: Transport) -> Procedure[DiscoveredAccessory]:
+        """Within a procedure: an accessory and where it is, by one of these transports, or any. Raises `TimedOut`."""
+        key, among = device_key(device_id), transports or tuple(Transport)
         promise = Promise[DiscoveredAccessory](self._agenda)
-        self._finds[promise] = key
+        self._finds[promise] = key, among
         self._browse()
-        if (known := self._found.get(key)) is not None and known.addresses:
-            promise.keep(known)
-        late = TimedOut(f"{device_id} was not seen on the network within {limit:g} s")
+        for transport in among:
+            if (known := self._found.get((key, transport))) is not None and known.addresses:
+                promise.keep(known)
+        where = "seen on the network" if Transport.IP in among and self.possible else "heard"
+        late = TimedOut(f"{device_id} was not {where} within {limit:g} s")
         try:
             return (yield from self._timers.within(limit, promise, late))
         finally:
@@ -82,21 +87,23 @@ class Seeking:
 
     def heard(self, news: DiscoveredAccessory | Gone) -> None:
         """Something was seen, has changed, or is gone."""
-        key = device_key(news.device_id)
+        device = device_key(news.device_id)
         if isinstance(news, Gone):
-            self._found.pop(key, None)
-        elif self._browsing and (key in self._found or len(self._found) < MAX_FOUND):
+            self._found.pop((device, Transport.IP), None)
+            return
+        key = (device, news.transport)
+        if self._browsing and (key in self._found or len(self._found) < MAX_FOUND):
             self._found[key] = news
             for reader in self.readers:
                 self._emit(News(reader, news))
-            for promise, wanted in self._finds.items():
-                if wanted == key and news.addresses:
+            for promise, (wanted, among) in self._finds.items():
+                if wanted == device and news.transport in among and news.addresses:
                     promise.keep(news)
 
     def failed(self, error: HapError) -> None:
-        """Nobody can look."""
-        self._browsing = False
-        self._found.clear()
+        """Nobody can look, in one of the places: that is better known than an accessory taken for absent."""
+        if self._browsing:
+            self._look(False)
         finds: list[Promise[Any]] = list(self._finds)
         self._finds.clear()
         readers, self.readers = list(self.readers), {}
@@ -113,6 +120,12 @@ class Seeking:
     def _browse(self) -> None:
         wanted = bool(self._finds or self.readers)
         if wanted is not self._browsing:
-            self._browsing = wanted
-            self._found.clear()
+            self._look(wanted)
+
+    def _look(self, wanted: bool) -> None:
+        self._browsing = wanted
+        self._found.clear()
+        if self.possible:
             self._emit(Browse() if wanted else StopBrowsing())
+        for other in self.others:
+            other(wanted)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import re
+from typing import Final, TypeAlias
 
 from attrs import field, frozen
 
 from hapcore.controller.commands import StartPairSetup
-from hapcore.discovery import DiscoveredAccessory, FeatureFlags
+from hapcore.discovery import DiscoveredAccessory, FeatureFlags, Transport, device_key
 from hapcore.errors import LocalProtocolError
 from hapcore.pairing.items import Method
 from hapcore.pairing.records import Pairing
@@ -17,8 +18,9 @@ __all__ = ["Address", "Target", "Where", "split_address"]
 
 #: Host and port.
 Address: TypeAlias = tuple[str, int]
-#: What users name an accessory by: one found on the network, or "HOST:PORT".
+#: What users name an accessory by: one found, "HOST:PORT", or the device id of one over Bluetooth LE.
 Where: TypeAlias = DiscoveredAccessory | str
+_DEVICE_ID: Final = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){5}")
 
 
 def split_address(text: str) -> Address:
@@ -35,17 +37,21 @@ def split_address(text: str) -> Address:
 
 @frozen
 class Target:
-    """`addresses` to try in this order, and the `start` of a pairing with it."""
+    """`addresses` to try in this order, and the `start` of a pairing with it; over Bluetooth LE its `device_id`."""
 
     addresses: tuple[Address, ...]
     start: StartPairSetup = field(factory=StartPairSetup)
     name: str = ""
+    device_id: str = ""
 
     @classmethod
     def of(cls, where: Where) -> Target:
         """Raises `LocalProtocolError` for a text that is no address."""
         if isinstance(where, str):
-            return cls((split_address(where),))
+            device_id = device_key(where)
+            return cls((), device_id=device_id) if _DEVICE_ID.fullmatch(device_id) else cls((split_address(where),))
+        if where.transport is Transport.BLE:
+            return cls(tuple((one, 0) for one in where.addresses), name=where.name, device_id=where.device_id)
         # Only who announces a coprocessor expects to be asked for its certificate (HAP 4.2).
         certified = FeatureFlags.COPROCESSOR in where.feature_flags
         return cls(
@@ -57,4 +63,6 @@ class Target:
     def record(self, alias: str, pairing: Pairing) -> PairedAccessory:
         """What to store of a pairing with it."""
         hosts = tuple(host for host, _ in self.addresses)
-        return PairedAccessory(alias, pairing, self.name, hosts, self.addresses[0][1])
+        transport = Transport.BLE if self.device_id else Transport.IP
+        port = self.addresses[0][1] if self.addresses else 0
+        return PairedAccessory(alias, pairing, self.name, hosts, port, transport=transport)

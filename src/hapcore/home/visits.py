@@ -53,7 +53,11 @@ class Visits:
         agenda: Agenda,
         timers: Timers,
         store: Callable[[Effect], Procedure[None]],
+        peer: Callable[[None, str], Link],
+        take: Callable[[str, Link], None],
     ) -> None:
+        self._peer = peer
+        self._take = take
         self._book = book
         self._links = links
         self._agenda = agenda
@@ -153,13 +157,19 @@ class Visits:
                 (error.cause or error).add_note(_LOST)
             raise
         self._book.put(record)
+        if visit.target.device_id:
+            # Those that come by themselves stay: this one is connected already.
+            visit.link = None
+            self._take(visit.alias, link)
 
     def _undo(self, link: Link, pairing: Pairing) -> Procedure[None]:
         yield from self._links.ask(link, VerifyPairing(pairing))
         yield from self._links.ask(link, RemovePairing(pairing.controller_id.encode()))
 
     def _open(self, target: Target) -> Procedure[Link]:
-        """A connection to the first address that answers."""
+        """A connection to the first address that answers, or an accessory that comes by itself."""
+        if target.device_id:
+            return self._peer(None, target.device_id)
         failures: list[str] = []
         for address in target.addresses:
             try:
