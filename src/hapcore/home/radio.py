@@ -1,0 +1,178 @@
+"""Accessories over Bluetooth LE: one engine for each, which connects by itself; and who listens to the air."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from hapcore.ble.advert import EncryptedAdvert, RegularAdvert, parse_manufacturer_data
+from hapcore.ble.controller.discovery import Gallery
+from hapcore.ble.controller.effects import Scan
+from hapcore.ble.controller.inputs import Advertisement, GattResult
+from hapcore.ble.controller.peer import Peer
+from hapcore.ble.controller.states import Link as State
+from hapcore.ble.controller.telling import cache_key
+from hapcore.engine import Command, ConnectionId, Effect, Forget, Output, Persist
+from hapcore.entropy import Entropy
+from hapcore.errors import EffectFailed
+from hapcore.home.effects import Via
+from hapcore.home.link import Carrier, Link, LinkState
+from hapcore.home.links import Links
+from hapcore.home.procedure import Agenda
+from hapcore.home.seeking import Seeking
+from hapcore.pairing.records import Pairing
+
+__all__ = ["PeerLink", "Radio"]
+
+_NOWHERE: Final = ("", 0)
+
+
+class PeerLink(Link):
+    """An accessory over Bluetooth LE: there from the beginning, over all its links."""
+
+    __slots__ = ("listens", "peer", "peers")
+
+    def __init__(self, number: ConnectionId, agenda: Agenda, peer: Peer, peers: dict[ConnectionId, PeerLink]) -> None:
+        super().__init__(number, _NOWHERE, (), agenda)
+        self.peers = peers
+        peers[number] = self
+        self.carrier = cast("Carrier", peer)  # all but the inputs of byte streams
+        self.peer = peer
+        self.state = LinkState.OPEN
+        self.listens = False
+
+    @property
+    def secured(self) -> bool:
+        """Whether there is a verified session at the moment."""
+        return self.state is LinkState.OPEN and self.peer.link is State.SECURED
+
+    def fits(self, command: Command[Any]) -> bool:
+        """Whatever a command counts on, the peer fetches it."""
+        del command
+        return True
+
+    def lost(self) -> None:
+        """It is over."""
+        super().lost()
+        self.peers.pop(self.number, None)
+
+
+class Radio:
+    """The radio of a home. `knowledge` is what was stored of accessories, by the keys it is stored under."""
+
+    def __init__(
+        self,
+        knowledge: dict[str, bytes],
+        links: Links,
+        seeking: Seeking,
+        agenda: Agenda,
+        emit: Callable[[Output], None],
+        entropy: Entropy,
+    ) -> None:
+        self._knowledge = knowledge
+        self._links = links
+        self._seeking = seeking
+        self._agenda = agenda
+        self._emit = emit
+        self._entropy = entropy
+        self._peers: dict[ConnectionId, PeerLink] = {}
+        self._gallery = Gallery()
+        self._sought = self._on = False
+        links.carry = self._carry
+        seeking.others.append(self._seek)
+
+    # --- accessories ----------------------------------------------------------------------------------------------
+
+    def open(self, pairing: Pairing | None, device_id: str = "", *, tells_keys: bool = False) -> PeerLink:
+        """An accessory that is paired, or (`device_id`) to be paired. It is connected when something is asked of it."""
+        cache = None if pairing is None else self._knowledge.get(cache_key(pairing.accessory_id))
+        peer = Peer(entropy=self._entropy, pairing=pairing, device_id=device_id, cache=cache)
+        peer.tells_keys = tells_keys
+        link = PeerLink(self._links.number(), self._agenda, peer, self._peers)
+        self._links.add(link)
+        return link
+
+    def forget(self, pairing: Pairing) -> None:
+        """What was learnt with a pairing is of no use any more."""
+        key = cache_key(pairing.accessory_id)
+        if self._knowledge.pop(key, None) is not None:
+            self._emit(Forget(key))
+
+    def _carry(self, link: Link, effect: Effect) -> None:
+        """What an accessory's engine wants done."""
+        if isinstance(effect, Scan) and isinstance(link, PeerLink):
+            link.listens = effect.on
+            self._adjust()
+        elif isinstance(effect, Persist):
+            self._knowledge[effect.key] = effect.value
+            self._emit(effect)
+        elif isinstance(effect, Forget):
+            self._knowledge.pop(effect.key, None)
+            self._emit(effect)
+        else:
+            self._emit(Via(link.number, effect))
+
+    # --- inputs ---------------------------------------------------------------------------------------------------
+
+    def result(self, number: ConnectionId, result: GattResult, now: float) -> None:
+        """See `Peer`; so for the rest."""
+        if (link := self._peers.get(number)) is not None:
+            link.peer.receive_gatt(result, now)
+            self._links.collect(link)
+
+    def indicated(self, number: ConnectionId, handle: int, now: float) -> None:
+        if (link := self._peers.get(number)) is not None:
+            link.peer.receive_indication(handle, now)
+            self._links.collect(link)
+
+    def lost(self, number: ConnectionId, now: float) -> None:
+        if (link := self._peers.get(number)) is not None:
+            link.peer.link_lost(now)
+            self._links.collect(link)
+
+    # --- the air --------------------------------------------------------------------------------------------------
+
+    def _seek(self, wanted: bool) -> None:
+        """Whether anybody wants to hear of everything."""
+        self._sought = wanted
+        if not wanted:
+            self._gallery = Gallery()
+        self._adjust()
+
+    def heard(self, advertisement: Advertisement, now: float) -> None:
+        """Somebody advertises."""
+        advert = parse_manufacturer_data(advertisement.manufacturer_data)
+        if advert is None:
+            return
+        for link in [link for link in self._peers.values() if link.listens and _of(link.peer, advert)]:
+            link.peer.receive_advertisement(advertisement, now)
+            self._links.collect(link)
+        if self._sought and (found := self._gallery.hear(advertisement, now)) is not None:
+            self._seeking.heard(found)
+
+    def failed(self, effect: Effect, reason: str, now: float) -> bool:
+        """There is no listening. False if that was something else."""
+        if not isinstance(effect, Scan):
+            return False
+        self._on = False
+        if self._sought:
+            self._seeking.failed(EffectFailed(f"cannot listen for accessories: {reason}"))
+        listeners = [link for link in self._peers.values() if link.listens]
+        for link in listeners:
+            link.listens = False
+        for link in listeners:
+            link.peer.effect_failed(effect, reason, now)
+            self._links.collect(link)
+        return True
+
+    def _adjust(self) -> None:
+        wanted = self._sought or any(link.listens for link in self._peers.values())
+        if wanted is not self._on:
+            self._on = wanted
+            self._emit(Scan(wanted))
+
+
+def _of(peer: Peer, advert: RegularAdvert | EncryptedAdvert) -> bool:
+    if isinstance(advert, RegularAdvert):
+        return advert.device_id == peer.device_id
+    return advert.identifier == peer.identifier
