@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from bumble import core, hci
+from bumble import hci
 from bumble.device import Device, DeviceConfiguration
 from bumble.transport import open_transport
 from bumble.transport.common import TransportSink, TransportSource
@@ -50,8 +50,9 @@ async def open_radio(
     """
     try:
         opened = await open_transport(transport)
-    except (core.BaseBumbleError, OSError, ValueError, ImportError, AttributeError) as error:
-        raise RadioError(f"cannot open the Bluetooth controller {transport!r}: {error}") from error
+    except Exception as error:  # every kind of transport has its own
+        why = str(error) or f"the name is not complete ({type(error).__name__})"
+        raise RadioError(f"cannot open the Bluetooth controller {transport!r}: {why}") from error
     try:
         device = await switch_on(opened.source, opened.sink, address, name)
         server = BumbleServer(device, max_mtu)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -24,6 +25,7 @@ from .adapter import Adapter
 from .client import AirClient
 from .controller import VirtualController
 from .ether import Ether
+from .lending import Guest
 from .scanner import AirScanner
 from .table import Habits
 
@@ -74,14 +76,9 @@ class Air:
 
     async def device(self, name: str = "HAP", address: str | None = None) -> Device:
         """A Bumble device with a controller of its own, switched on; `address` is a static random one."""
-        self._count += 1
-        number = self._count.to_bytes(2, "big").hex(":")
-        public = hci.Address(f"00:1A:7D:00:{number}", hci.Address.PUBLIC_DEVICE_ADDRESS)
-        controller = VirtualController(f"{self._count:05}", self.ether, public)
-        self._stack.callback(controller.stop)
-        device = await switch_on(
-            controller, AsyncPipeSink(controller), address or f"F0:F1:F2:F3:{number}".upper(), name
-        )
+        controller = self._controller()
+        address = address or f"F0:F1:F2:F3:{self._number}".upper()
+        device = await switch_on(controller, AsyncPipeSink(controller), address, name)
         self._stack.callback(device.host.emit, "flush")
         self._controllers[device] = controller
         return device
@@ -98,6 +95,27 @@ class Air:
         self._stack.push_async_callback(adapter.aclose)
         client = type("AirClient", (AirClient,), {"adapter": adapter, "habits": Habits(bluez=like_bluez)})
         return Bleak(client, type("AirScanner", (AirScanner,), {"adapter": adapter}))
+
+    async def lend(self, host: str = "127.0.0.1", port: int = 0) -> int:
+        """Lend controllers to other processes: every TCP connection is the HCI of a new one. Returns the port.
+
+        Bumble's hosts take it as "tcp-client:127.0.0.1:PORT": an accessory with `open_radio()`, for example.
+        """
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Guest(self._controller, self.ether.vanish), host, port)
+        self._stack.callback(server.close)
+        return int(server.sockets[0].getsockname()[1])
+
+    def _controller(self) -> VirtualController:
+        self._count += 1
+        public = hci.Address(f"00:1A:7D:00:{self._number}", hci.Address.PUBLIC_DEVICE_ADDRESS)
+        controller = VirtualController(f"{self._count:05}", self.ether, public)
+        self._stack.callback(controller.stop)
+        return controller
+
+    @property
+    def _number(self) -> str:
+        return self._count.to_bytes(2, "big").hex(":")
 
     def vanish(self, device: Device) -> None:
         """The device goes out of range."""
