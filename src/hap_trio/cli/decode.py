@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
 import click
 
+from hap_sync.recording import read_file
 from hap_trio.cli.captures import Capture, is_capture
 from hap_trio.cli.common import CHARACTERISTIC, Problem, emit, json_option
 from hap_trio.cli.page import write_page
 from hapcore.decode import Entry, KeyRing, Traffic, render, to_json
 from hapcore.ids import CharacteristicId
 from hapcore.pairing.keylog import read_key_log
+from hapcore.replay import RecordingError, read
+from hapcore.replay.decoded import decode_script, decode_transcript
+from hapcore.replay.script import Script
+from hapcore.transcript import TranscriptError, is_transcript, read_transcripts
 
 __all__ = ["register"]
 
@@ -92,6 +99,8 @@ def decode(
     HAPKEYLOGFILE says so. Without keys the handshakes are shown, and sizes and times of the rest. What was not captured
     is shown as a gap.
 
+    FILE may also be a recording that `hap replay` takes, which has its keys or needs none.
+
     With --html the conversation becomes one file for a browser, to look at or to attach to a bug report: it shows all
     that was said, values and bytes too. It can be filtered there.
 
@@ -115,22 +124,51 @@ def decode(
         if not start:
             raise Problem(f"{file} is empty")
         if not is_capture(start):
-            raise Problem(f"{file} is no capture: expected pcap or pcapng")
+            recorded = filter(wanted, _recorded(file))
+            if page is not None:
+                _draw(page, file, recorded, iter(()))
+            else:
+                _show(recorded, as_json=as_json, verbose=verbose)
+            return
         traffic, capture = Traffic(keys), Capture(source, start)
         if page is not None:
             _draw(page, file, filter(wanted, _stoppable(traffic, capture)), _remarks(traffic, capture))
             _conclude(file, traffic, capture)
             return
-        last = ""
-        for entry in _entries(traffic, capture):
-            if not wanted(entry):
-                continue
-            if as_json:
-                emit(to_json(entry, details=verbose))
-            else:
-                click.echo(render(entry, details=verbose, connection=entry.connection != last))
-                last = entry.connection
+        _show(filter(wanted, _entries(traffic, capture)), as_json=as_json, verbose=verbose)
     _conclude(file, traffic, capture)
+
+
+def _show(entries: Iterable[Entry], *, as_json: bool, verbose: bool) -> None:
+    last = ""
+    for entry in entries:
+        if as_json:
+            emit(to_json(entry, details=verbose))
+        else:
+            click.echo(render(entry, details=verbose, connection=entry.connection != last))
+            last = entry.connection
+
+
+def _recorded(file: Path) -> Iterator[Entry]:
+    """What is no capture may be a recording: a transcript, or a session that others captured with its secrets."""
+    wrong = Problem(f"{file} is no capture: expected pcap or pcapng, or a recording that `hap replay` takes")
+    if str(file) == "-":
+        raise wrong
+    try:
+        data = read_file(file)
+        if is_transcript(data.lstrip()):
+            numbers = itertools.count()
+            for one in read_transcripts(data):
+                yield from decode_transcript(one, numbers)
+            return
+        script = read(json.loads(data))
+    except TranscriptError as error:
+        raise Problem(f"{file} cannot be read: {error}") from None
+    except (RecordingError, ValueError, RecursionError):
+        raise wrong from None
+    if not isinstance(script, Script):
+        raise Problem(f"{file} was recorded over Bluetooth LE, which is not decoded")
+    yield from decode_script(script)
 
 
 def _stoppable(traffic: Traffic, capture: Capture) -> Iterator[Entry]:

@@ -76,6 +76,8 @@ class Conversation:
         self._public = b""
         #: Whether encryption has begun; None while the answer to pair-verify M3 is awaited.
         self._encrypted: bool | None = False
+        #: Whether pair-setup asked for a session without a pairing.
+        self._transient = False
         #: When pair-verify M3 was sent.
         self._proved = 0.0
         self._session: LoggedSession | None = None
@@ -310,6 +312,8 @@ class Conversation:
             message = read_pairing(request.path, request.body)
             kind, title, state, procedure = Kind.PAIRING, message.title, message.state, message.procedure
             details += message.details
+            if request.path == "/pair-setup" and message.state == 1:
+                self._transient = message.transient
             if request.path == "/pair-verify":
                 self._verify_asked(message.state, message.public, time)
         elif request.body:
@@ -344,6 +348,9 @@ class Conversation:
             if not self._plain and self._encrypted is not True:
                 if accepted and (verify or lost):
                     self._encrypted = True
+                elif accepted and path == "/pair-setup" and message.proof and self._transient:
+                    # A session without a pairing (HAP 4.6): its keys have no name.
+                    self._encrypted, self._public = True, b""
                 elif verify and self._encrypted is None:
                     self._encrypted = False
         elif path == "/pair-verify" and self._encrypted is None:

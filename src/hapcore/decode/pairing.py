@@ -33,6 +33,7 @@ class PairingMessage:
     error: str | None
     public: bytes
     proof: bool
+    transient: bool
     details: tuple[tuple[str, str], ...]
 
     @property
@@ -48,7 +49,9 @@ def read_pairing(path: str, body: bytes) -> PairingMessage:
     try:
         items = tlv8.decode_tolerant(body)
     except TlvError as problem:
-        return PairingMessage(procedure, None, None, b"", False, (("Not TLV8", f"<{len(body)} bytes>: {problem}"),))
+        return PairingMessage(
+            procedure, None, None, b"", False, False, (("Not TLV8", f"<{len(body)} bytes>: {problem}"),)
+        )
     method, state = _byte(items, Item.METHOD), _byte(items, Item.STATE)
     error = tlv8.first(items, Item.ERROR)
     if path == "/pairings" and method is not None and method in _METHODS:
@@ -59,6 +62,7 @@ def read_pairing(path: str, body: bytes) -> PairingMessage:
         None if error is None else _ERRORS.get(int.from_bytes(error, "little"), str(int.from_bytes(error, "little"))),
         tlv8.first(items, Item.PUBLIC_KEY) or b"",
         tlv8.first(items, Item.PROOF) is not None,
+        bool(int.from_bytes((tlv8.first(items, Item.FLAGS) or b"")[:8], "little") & Flags.TRANSIENT),
         tuple((_NAMES.get(kind, f"Item {kind:#04x}"), _shown(kind, value)) for kind, value in items),
     )
 
