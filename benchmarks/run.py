@@ -20,6 +20,7 @@ import accessory_side  # noqa: E402 - found through the path above
 import alone  # noqa: E402
 import captures  # noqa: E402
 import controller_side  # noqa: E402
+import slow  # noqa: E402
 from bench import FULL, QUICK, Bench  # noqa: E402
 
 import adapters  # noqa: E402
@@ -37,10 +38,11 @@ MEASURES = {
     "controller": controller_side.controller,
     "recorder": alone.recorder,
     "decode": captures.decode,
+    "slow": slow.slow,
     "imports": alone.imports,
 }
 #: Those that need no peers.
-ALONE = {"floor", "adapters", "recorder", "decode"}
+ALONE = {"floor", "adapters", "recorder", "decode", "slow"}
 
 
 def versions() -> dict[str, str]:
