@@ -303,7 +303,11 @@ class Central:
         reader = ResponseReader(self.tid)
         while (response := reader.feed(self.read_raw(iid) if clear else self.read(iid))) is None:
             pass
+        self.answered(iid, response.status, response.body)
         return response.status, (tlv8.first(tlv8.decode(response.body), 1) or b"") if response.body else b""
+
+    def answered(self, iid: int, status: int, body: bytes) -> None:
+        """A pairing message was answered; for whoever records."""
 
     # Sessions.
 

@@ -16,20 +16,18 @@ from hapcore.ble.accessory import (
     StopAdvertising,
 )
 from hapcore.ble.advert import RegularAdvert, parse_manufacturer_data
-from hapcore.codec import tlv8
 from hapcore.codec.pdu import Opcode, PduError, ResponseReader
-from hapcore.codec.tlv8 import TlvError
 from hapcore.crypto.secret import Secret
 from hapcore.crypto.srp import make_verifier
 from hapcore.engine import Command, Event, Forget, Persist
 from hapcore.ids import CharacteristicId
 from hapcore.model.database import Database
-from hapcore.pairing.items import Item
 from hapcore.pairing.records import Identity
-from hapcore.replay.ble import air, show
+from hapcore.replay.ble import air, numbers, show
 from hapcore.replay.ble.application import Application
 from hapcore.replay.ble.draws import Draws
 from hapcore.replay.ble.link import Link
+from hapcore.replay.ble.pairings import records_of
 from hapcore.replay.ble.records import open_record
 from hapcore.replay.ble.script import (
     Advert,
@@ -65,7 +63,7 @@ _KEY = "ble/state-number"
 _ATTEMPTS = re.compile(r"attempt counter set to (\d+)")
 _MAX_ATTEMPTS = 100
 _WRITES = (Opcode.CHARACTERISTIC_WRITE, Opcode.CHARACTERISTIC_EXECUTE_WRITE)
-_PROTOCOL_SIGNATURE, _PAIR_SETUP, _PAIRINGS = 0x11, 0x22, 0x25
+_PAIR_SETUP, _PAIRINGS = 0x22, 0x25
 _PAIRING_IIDS = frozenset({_PAIR_SETUP, 0x23, _PAIRINGS})
 
 
@@ -102,7 +100,7 @@ class _Player:
         self._linked = False
         self._link = Link()
         self._engine = self._start()
-        self._application = Application(database, self._submit)
+        self._application = Application(database, self._submit, script.accessory.app)
         self._engine.start(self._now)
         self._pump()
 
@@ -156,7 +154,7 @@ class _Player:
         attempts = _ATTEMPTS.search(case.note)
         if attempts is not None:
             self._stored["attempts"] = attempts[1].encode()
-        number = self._first_number(case)
+        number = numbers.first(self._script, case)
         jumps = number is not None and self._jumps(number)
         if jumps or attempts is not None or re.search("restart", f"{case.name} {case.note}"):
             self._advance(case.steps[0].t if case.steps else 0.0)
@@ -175,19 +173,7 @@ class _Player:
 
     def _jumps(self, number: int) -> bool:
         current = self._engine.state_number.value
-        return number not in (current, current % 0xFFFF + 1)
-
-    def _first_number(self, case: Case) -> int | None:
-        """The first state number that a case shows."""
-        for step in case.steps:
-            number: int | None = None
-            if isinstance(step, Advert):
-                number = step.gsn if step.event is None else (step.event[0] - 2) % 0xFFFF + 1
-            elif isinstance(step, Read) and self._attribute(step.handle).iid == _PROTOCOL_SIGNATURE:
-                number = _told_number(step.answer)
-            if number is not None:
-                return number
-        return None
+        return number not in (current, numbers.after(current))
 
     def _submit(self, command: Command[object]) -> None:
         self._engine.submit(command, self._now)
@@ -280,14 +266,17 @@ class _Player:
             return
         self._pump()
         self._compared += 1
-        self._check_refusal(step.refused, "the write")
+        self._check_refusal(step, "the write")
 
-    def _check_refusal(self, refused: bool, what: str) -> bool:
-        """Whether the request was refused, or not, as recorded."""
-        if self._link.reply is None:
-            self._differ(f"{what} is not answered", "refused" if refused else "answered", "no answer")
-        elif isinstance(self._link.reply, GattRefuse) is not refused:
-            said = ("answered", "refused")
+    def _check_refusal(self, step: Write | Read, what: str) -> bool:
+        """Whether there is an answer to compare: the request was refused, or not, as recorded."""
+        if step.lost:
+            return False
+        reply, refused = self._link.reply, step.refused
+        said = ("answered", "refused")
+        if reply is None:
+            self._differ(f"{what} is not answered", said[refused], "no answer")
+        elif isinstance(reply, GattRefuse) is not refused:
             self._differ(f"{what} is {said[not refused]}", said[refused], said[not refused])
         else:
             return True
@@ -319,13 +308,13 @@ class _Player:
                 self._forgive(attribute.iid)
                 self._application.before(attribute.iid, request, step.answer)
                 if request.opcode in (Opcode.PROTOCOL_CONFIGURATION, Opcode.INFO):
-                    self._catch_up(_told_number(step.answer))
+                    self._catch_up(numbers.told(step.answer))
                 elif request.opcode in _WRITES:
                     self._link.moved = self._link.moved or self._moves(attribute.iid, step.answer)
             self._engine.receive_read(self._handle(attribute), self._now)
         self._pump()
         self._compared += 1
-        if not self._check_refusal(step.refused, "the read") or not isinstance(self._link.reply, GattReply):
+        if not self._check_refusal(step, "the read") or not isinstance(self._link.reply, GattReply):
             return
         data = self._link.reply.data
         if attribute.iid == _PAIRINGS and self._lists_pairings(step, data):
@@ -364,7 +353,7 @@ class _Player:
         if step.plain is None or self._keys is None or step.counter is None or step.answer is None:
             return False
         opened = open_record(self._keys, step.counter, got)
-        if step.answer.status or _records(step.answer.body) is None or opened is None:
+        if step.answer.status or records_of(step.answer.body) is None or opened is None:
             return False
         if not step.plain[:1] or not step.plain[0] & 0x80:
             self._link.list = ResponseReader(step.plain[1])
@@ -372,7 +361,7 @@ class _Player:
             response = self._link.list.feed(opened)
         except PduError:
             return False
-        if response is not None and _records(response.body) != _records(step.answer.body):
+        if response is not None and records_of(response.body) != records_of(step.answer.body):
             whole = step.plain[:3] + len(step.answer.body).to_bytes(2, "little") + step.answer.body
             ours = bytes((2, response.tid, response.status)) + len(response.body).to_bytes(2, "little") + response.body
             self._differ("other pairings", show.response(whole, pairing=True), show.response(ours, pairing=True))
@@ -432,7 +421,7 @@ class _Player:
     def _catch_up(self, number: int | None) -> None:
         """Something changed that nothing else shows: conclude it from the state number."""
         state = self._engine.state_number
-        if number is None or self._link.moved or state.moved or number != state.value % 0xFFFF + 1:
+        if number is None or self._link.moved or state.moved or number != numbers.after(state.value):
             return
         for service in self._engine.gatt:
             for one in service.characteristics:
@@ -449,7 +438,7 @@ class _Player:
         if step.event is not None:
             number, iid, data = step.event
             if self._jumps(number):
-                self._restart((number - 2) % 0xFFFF + 1)
+                self._restart(numbers.before(number))
             if number != self._engine.state_number.value:
                 self._application.set(iid, self._application.value(iid, data))
                 self._raise(iid)
@@ -460,7 +449,7 @@ class _Player:
 
     def _disconnect(self, step: Disconnected) -> None:
         if step.by_accessory:
-            self._advance(step.t + _SLACK / 3)
+            self._await_drop(step.t + _SLACK)
             if self._link.dropped is None:
                 self._differ("the link should be dropped", "dropped", "kept")
             elif abs(self._link.dropped - step.t) > _SLACK:
@@ -470,21 +459,19 @@ class _Player:
         for handle in self._link.indicated:
             self._differ("an indication too much", "nothing", f"handle {handle}")
         self._compared += 1
-        self._catch_up(self._next_number())
+        self._catch_up(numbers.following(self._script, self._case, self._index))
         self._link, self._linked = Link(), False
         self._engine.link_closed(self._now)
         self._recorded.append((step.t, air.UNKNOWN))
         self._pump()
 
-    def _next_number(self) -> int | None:
-        """The state number that is advertised next, if nobody connects before."""
-        for step in self._case.steps[self._index + 1 :]:
-            if isinstance(step, Connect):
-                return None
-            if isinstance(step, Advert) and step.gsn is not None:
-                return step.gsn
-        following = self._script.cases.index(self._case) + 1
-        return _advertised(self._script.cases[following]) if following < len(self._script.cases) else None
+    def _await_drop(self, until: float) -> None:
+        """Let no more time pass than it takes: what comes next may be recorded to happen at once."""
+        while self._link.dropped is None:
+            due = self._engine.next_timeout()
+            if due is None or due > _START + until:
+                return
+            self._advance(due - _START)
 
     def _differ(self, reason: str, expected: str, got: str) -> None:
         self._differences.append(
@@ -500,36 +487,3 @@ class _Player:
                 self._cause,
             )
         )
-
-
-def _records(body: bytes) -> set[tuple[tuple[int, bytes], ...]] | None:
-    """The records of a list of pairings; None where the answer is none."""
-    try:
-        items = tlv8.decode_tolerant(tlv8.first(tlv8.decode_tolerant(body), 1) or b"")
-    except TlvError:
-        return None
-    if tlv8.first(items, Item.PERMISSIONS) is None:
-        return None
-    records = tlv8.split_list([item for item in items if item[0] != Item.STATE], Item.SEPARATOR)
-    return {tuple(sorted(record)) for record in records}
-
-
-def _advertised(case: Case) -> int | None:
-    """The state number that a case begins with, where it shows one before anybody connects."""
-    for step in case.steps:
-        if isinstance(step, Connect):
-            return None
-        if isinstance(step, Advert) and step.gsn is not None:
-            return step.gsn
-    return None
-
-
-def _told_number(answer: Answer | None) -> int | None:
-    """The state number in an answer to a request for all parameters, or for information."""
-    if answer is None or answer.status or not answer.body:
-        return None
-    try:
-        number = tlv8.first(tlv8.decode_tolerant(answer.body), 1)
-    except TlvError:
-        return None
-    return int.from_bytes(number, "little") if number is not None and len(number) == 2 else None

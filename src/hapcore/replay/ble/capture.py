@@ -107,7 +107,8 @@ def _step(record: Fields, answers: dict[int, Answer]) -> Step | None:
     if op == "write":
         handle = _handle(record, "handle")
         answers.pop(handle, None)
-        return Write(t, handle, record.maybe_hex("raw") or b"", record.maybe_hex("plain"), record.has("att_error"))
+        refused, lost = record.has("att_error"), _lost(record)
+        return Write(t, handle, record.maybe_hex("raw") or b"", record.maybe_hex("plain"), refused, lost)
     if op == "read":
         return _read(record, t, answers)
     if op == "indication":
@@ -119,6 +120,11 @@ def _step(record: Fields, answers: dict[int, Answer]) -> Step | None:
     if op == "advertising":
         return _advert(record)
     return None
+
+
+def _lost(record: Fields) -> bool:
+    """The link broke before it was answered."""
+    return record.has("error") and not record.has("att_error")
 
 
 def _read(record: Fields, t: float, answers: dict[int, Answer]) -> Read:
@@ -133,6 +139,7 @@ def _read(record: Fields, t: float, answers: dict[int, Answer]) -> Read:
         record.maybe_hex("plain"),
         int(record.number("counter")) if record.has("counter") else None,
         record.has("att_error"),
+        _lost(record),
         answers.get(handle),
     )
 

@@ -73,13 +73,14 @@ class Disconnected:
 
 @frozen
 class Write:
-    """An attribute was written; `plain` where it was encrypted."""
+    """An attribute was written; `plain` where it was encrypted. What came of it was not seen where it was `lost`."""
 
     t: float
     handle: int
     raw: bytes = field(repr=False)
     plain: bytes | None = field(default=None, repr=False)
     refused: bool = False
+    lost: bool = False
 
 
 @frozen
@@ -92,6 +93,7 @@ class Read:
     plain: bytes | None = field(default=None, repr=False)
     counter: int | None = None
     refused: bool = False
+    lost: bool = False
     answer: Answer | None = None
 
 
