@@ -45,6 +45,8 @@ _MAX_TTL: Final = 0xFF
 #: Most characteristics one command may name: there are no more numbers than this.
 _MAX_CHARACTERISTICS: Final = 0xFFFF
 _ORIGIN_REMOTE: Final = 1
+#: Longest value, so that a body with everything around it fits its length field (HAP-BLE A.2.3).
+_MAX_VALUE: Final = 64000
 #: Not to be read before they have been written; they would answer with an error, or with nonsense (HAP-BLE A.7).
 _UNREADABLE: Final = frozenset(
     {
@@ -188,12 +190,16 @@ def encoded(meta: Metadata | None, value: Value) -> bytes:
     if value is None:
         raise ValueRefused("there is no way to write no value")
     if meta is None:
-        if isinstance(value, bytes):
-            return value
-        raise ValueRefused("the format is not known; give bytes")
-    if meta.format in (Format.DATA, Format.TLV8, Format.STRING):
-        return write_value(coerce(meta, value), meta.format)
-    return write_value(for_write(meta, value), meta.format)
+        if not isinstance(value, bytes):
+            raise ValueRefused("the format is not known; give bytes")
+        data = value
+    elif meta.format in (Format.DATA, Format.TLV8, Format.STRING):
+        data = write_value(coerce(meta, value), meta.format)
+    else:
+        data = write_value(for_write(meta, value), meta.format)
+    if len(data) > _MAX_VALUE:
+        raise ValueRefused(f"{len(data)} bytes are too long for Bluetooth LE, {_MAX_VALUE} at most")
+    return data
 
 
 def write(session: Session, command: Write) -> Procedure:
@@ -284,7 +290,9 @@ def identify(session: Session, command: Identify) -> Procedure:
             if command.aid != AID:
                 raise LocalProtocolError(f"accessory {command.aid} has no Identify characteristic", argument="aid")
             iid = session.identify_iid()
-            to = session.handles[iid]
+            to = session.handles.get(iid)
+            if to is None:
+                raise RemoteProtocolError("an Identify characteristic in the GATT table", "none")
         body = tlv8.encode([(Parameter.VALUE, b"\x01")])
         response = yield from ask(Ask(Opcode.CHARACTERISTIC_WRITE, to, iid, "identifying", body, repeatable=False))
         checked(response, "identifying")

@@ -69,7 +69,11 @@ def configure(session: Session) -> Errand:
     database, knowledge = session.database, session.knowledge
     if database is None or not database.configuration[0]:
         return
-    wanted = {iid for iid in session.subscribed if (known := database.known.get(iid)) is not None and known.broadcasts}
+    wanted = {
+        iid
+        for iid in session.subscribed
+        if iid in session.handles and (known := database.known.get(iid)) is not None and known.broadcasts
+    }
     if wanted and knowledge.wants_key:
         yield from parameters(session, generate=True)
     for iid in sorted(wanted - knowledge.broadcasting):

@@ -30,10 +30,14 @@ class Scan(Effect):
 
 @frozen
 class GattConnect(Effect):
-    """Connect to the device last heard at `address` and find its services; answered with a table and `max_write`."""
+    """Connect to the device last heard at `address` and find its services; answered with a table and `max_write`.
+
+    `fresh`: what the host remembers of its services from before is wrong, it must ask again.
+    """
 
     operation: int
     address: str
+    fresh: bool = False
 
 
 @frozen

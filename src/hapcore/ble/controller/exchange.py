@@ -18,10 +18,13 @@ __all__ = ["Exchange", "Records", "fragment_limit"]
 #: stack makes a long write of it (HAP-BLE A.3.5).
 _CLEAR_FLOOR: Final = 20
 _SECURED_FLOOR: Final = 36
+#: Where the host does not know its MTU: accessories take more than 100 (HAP-BLE A.2.3).
+_UNKNOWN: Final = 97
 
 
 def fragment_limit(max_write: int, *, secured: bool) -> int:
-    """Plain bytes of one fragment where the link takes values of `max_write` bytes in one write."""
+    """Plain bytes of one fragment where the link takes values of `max_write` bytes in one write, 0: not known."""
+    max_write = max_write or _UNKNOWN
     if secured:
         return max(_SECURED_FLOOR, min(max_write, MAX_ATTRIBUTE)) - TAG_SIZE
     return max(_CLEAR_FLOOR, min(max_write, MAX_ATTRIBUTE))

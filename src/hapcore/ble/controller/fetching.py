@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Final
 
 from hapcore.ble.controller.layout import CharacteristicRecord, Database, ServiceRecord, in_order
 from hapcore.ble.controller.session import Session
@@ -13,6 +14,8 @@ from hapcore.errors import RemoteProtocolError
 from hapcore.model.uuid import PAIRING, SERVICE_SIGNATURE
 
 __all__ = ["fetch"]
+
+_LARGEST: Final = 0xFFFF
 
 
 def fetch(session: Session) -> Procedure:
@@ -37,6 +40,8 @@ def _service(session: Session, service: GattService) -> Generator[Step, Answer, 
     if not iid and service.iid_handle:
         data = yield from read(ReadAttribute(service.iid_handle))
         iid = int.from_bytes(data or b"", "little")
+        if iid > _LARGEST:
+            raise RemoteProtocolError("a service id of 16 bits", f"{len(data or b'')} other bytes")
     records: list[CharacteristicRecord] = []
     signature: bytes | None = None
     for one in in_order(service):

@@ -82,6 +82,8 @@ class Line:
         self.max_write = 0
         #: Whether advertisements are wanted while there is no link.
         self.listening = False
+        #: The host must not use what it remembers of the accessory's services.
+        self.fresh = False
         self.address: str | None = None
         self._heard_at: float | None = None
         self._scanning = False
@@ -139,7 +141,7 @@ class Line:
     def _connect(self, now: float) -> None:
         self._move(Moment.HEARD)
         self.deadline = now + CONNECT_TIMEOUT
-        self._emit(GattConnect(self._operation(), self.address or ""))
+        self._emit(GattConnect(self._operation(), self.address or "", self.fresh))
 
     def _operation(self) -> int:
         self._operations += 1
@@ -149,6 +151,7 @@ class Line:
     def succeeded(self) -> None:
         """Something was got done over this link: failures are counted anew."""
         self._attempts = 0
+        self.fresh = False
 
     def secure(self, records: Records) -> None:
         """Everything from here on is encrypted."""

@@ -388,9 +388,14 @@ class Peer(Telling):
     # --- the link -------------------------------------------------------------------------------------------------
 
     def _opened(self, table: Sequence[GattService]) -> None:
-        if not self._session.link_up(table):
+        session = self._session
+        if not session.link_up(table):
             self._unread_database = True
         self._available(None)
+        if not (session.has_pairing_service or self._line.fresh):
+            # Hosts remember the tables of firmware that is gone (HAP-BLE A.7).
+            self._line.fresh = True
+            self._line.fail(Disconnected("the host knows no Pairing service of the accessory"), self._now)
 
     def _link_failed(self, error: HapError) -> None:
         self._down()

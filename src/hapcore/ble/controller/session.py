@@ -130,8 +130,13 @@ class Session:
                 for one in service.characteristics:
                     if one.uuid == uuid:
                         return one
-        advice = "the host may remember an older GATT table of the accessory; it will be read again"
+        advice = "is it an accessory for Bluetooth LE at all?"
         raise RemoteProtocolError(f"the characteristic {uuid} in the Pairing service", "none", advice)
+
+    @property
+    def has_pairing_service(self) -> bool:
+        """Whether this is the table of an accessory at all."""
+        return any(service.uuid == PAIRING for service in self.services)
 
     def identify_characteristic(self) -> GattCharacteristic | None:
         """Identify as GATT shows it."""
