@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, Protocol, TypeAlias
 
 from bleak import BleakClient, BleakScanner
@@ -13,7 +13,7 @@ from bleak.backends.client import BaseBleakClient
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
 
-from hap_asyncio.tasks import Tasks
+from hap_asyncio.tasks import Tasks, settle
 from hapcore.ble.advert import COMPANY_ID
 from hapcore.ble.controller.inputs import Advertisement
 
@@ -25,6 +25,8 @@ Hearer: TypeAlias = Callable[[Advertisement], object]
 _MAX_DEVICES: Final = 1000
 #: Seconds a host may take to begin or end a scan.
 _LIMIT: Final = 10.0
+#: How the name of an adapter begins that Bumble is to drive.
+_BUMBLE: Final = "bumble:"
 _log = logging.getLogger("hap_asyncio")
 
 
@@ -45,12 +47,17 @@ class Backend(Protocol):
 class Central:
     """The computer's Bluetooth, shared by all who look for accessories or are connected; from `open_central()`.
 
-    `adapter` is the local radio ("hci1"), where the platform lets one choose.
+    `adapter` is the local radio ("hci1"), where the platform lets one choose; or, for one that Bumble is to drive
+    instead of the platform, "bumble:" and how Bumble names it ("bumble:usb:0").
     """
 
     def __init__(self, backend: Backend | None = None, adapter: str | None = None) -> None:
         self._backend = backend
-        self._options: dict[str, Any] = {} if adapter is None else {"bluez": {"adapter": adapter}}
+        driven = adapter is not None and adapter.startswith(_BUMBLE)
+        #: What Bumble is to drive, until it does.
+        self._transport = adapter.removeprefix(_BUMBLE) if adapter is not None and driven else None
+        self._options: dict[str, Any] = {} if adapter is None or driven else {"bluez": {"adapter": adapter}}
+        self._driving = AsyncExitStack()
         self._hearers: dict[Hearer, Callable[[str], object]] = {}
         self._devices: dict[str, BLEDevice] = {}
         self._scanner: BleakScanner | None = None
@@ -78,6 +85,7 @@ class Central:
         self._hearers.clear()
         await self._adjust()
         await self._tasks.aclose()
+        await settle(self._driving.aclose())
 
     async def _adjust(self) -> None:
         """Scan if, and only if, somebody listens."""
@@ -85,6 +93,7 @@ class Central:
             try:
                 async with asyncio.timeout(_LIMIT):
                     if self._hearers and self._scanner is None:
+                        await self._switch_on()
                         backend = None if self._backend is None else self._backend.scanner
                         scanner = BleakScanner(self._hear, backend=backend, **self._options)
                         await scanner.start()
@@ -97,6 +106,15 @@ class Central:
                 for hearer, failed in list(self._hearers.items()):
                     del self._hearers[hearer]
                     failed(problem(error))
+
+    async def _switch_on(self) -> None:
+        """Have Bumble drive the controller, if that is wanted and not done."""
+        transport = self._transport
+        if transport is not None:
+            from .host import open_host  # costs the import of Bumble
+
+            self._backend = await self._driving.enter_async_context(open_host(transport))
+            self._transport = None
 
     def _hear(self, device: BLEDevice, data: AdvertisementData) -> None:
         manufacturer_data = data.manufacturer_data.get(COMPANY_ID)

@@ -18,7 +18,7 @@ from hap_asyncio.tasks import settle
 from .bumble import BumbleServer
 from .peripheral import RadioError
 
-__all__ = ["open_radio", "static_address", "switch_on"]
+__all__ = ["open_device", "open_radio", "static_address", "switch_on"]
 
 #: Seconds a controller may take to start.
 _LIMIT: Final = 5.0
@@ -40,6 +40,27 @@ async def switch_on(source: TransportSource, sink: TransportSink, address: str, 
 
 
 @asynccontextmanager
+async def open_device(transport: str, *, address: str, name: str) -> AsyncGenerator[Device, None]:
+    """A Bluetooth controller for the length of a block, as a Bumble device that is switched on.
+
+    `transport` and `address` as in `open_radio()`. Raises `RadioError`.
+    """
+    try:
+        opened = await open_transport(transport)
+    except Exception as error:
+        why = str(error) or f"the name is not complete ({type(error).__name__})"
+        raise RadioError(f"cannot open the Bluetooth controller {transport!r}: {why}") from error
+    try:
+        device = await switch_on(opened.source, opened.sink, address, name)
+        try:
+            yield device
+        finally:
+            device.host.emit("flush")
+    finally:
+        await settle(opened.close())
+
+
+@asynccontextmanager
 async def open_radio(
     transport: str, *, address: str, name: str = "HAP", max_mtu: int = 517
 ) -> AsyncGenerator[BumbleServer, None]:
@@ -48,21 +69,12 @@ async def open_radio(
     `transport` names it as Bumble does: "usb:0", "hci-socket:0", "serial:/dev/ttyUSB0,1000000",
     "tcp-client:localhost:6402" ...; `address` is a static random address, see `static_address()`. Raises `RadioError`.
     """
-    try:
-        opened = await open_transport(transport)
-    except Exception as error:  # every kind of transport has its own
-        why = str(error) or f"the name is not complete ({type(error).__name__})"
-        raise RadioError(f"cannot open the Bluetooth controller {transport!r}: {why}") from error
-    try:
-        device = await switch_on(opened.source, opened.sink, address, name)
+    async with open_device(transport, address=address, name=name) as device:
         server = BumbleServer(device, max_mtu)
         try:
             yield server
         finally:
             await settle(server.aclose())
-            device.host.emit("flush")
-    finally:
-        await settle(opened.close())
 
 
 def static_address(seed: bytes) -> str:

@@ -24,7 +24,7 @@ T = TypeVar("T")
 _AGAIN: Final = 0.01
 #: Seconds for the other side's controller to confirm the end of a connection.
 _PARTING: Final = 2.0
-_SCAN_RESPONSE: Final = hci.HCI_LE_Advertising_Report_Event.EventType.SCAN_RSP
+_Report: TypeAlias = hci.HCI_LE_Advertising_Report_Event.Report | hci.HCI_LE_Extended_Advertising_Report_Event.Report
 
 
 @frozen
@@ -121,10 +121,17 @@ class Adapter:
         if not attempt.cancelled() and attempt.exception() is None:
             await self.hang_up(attempt.result())
 
-    def _report(self, report: hci.HCI_LE_Advertising_Report_Event.Report) -> None:
+    def _report(self, report: _Report) -> None:
         parts = self._parts.setdefault(report.address, {})
-        parts[report.event_type == _SCAN_RESPONSE] = report.data
+        parts[_is_scan_response(report)] = report.data
         both = (structure for data in parts.values() for structure in AdvertisingData.from_bytes(data).ad_structures)
         heard = Heard(report.address, tuple(both), report.rssi)
         for hearer in tuple(self._hearers):
             hearer(heard)
+
+
+def _is_scan_response(report: _Report) -> bool:
+    """Real controllers report in the extended form, where the kind is a set of flags."""
+    if isinstance(report, hci.HCI_LE_Extended_Advertising_Report_Event.Report):
+        return bool(report.event_type & hci.HCI_LE_Extended_Advertising_Report_Event.EventType.SCAN_RESPONSE)
+    return report.event_type == hci.HCI_LE_Advertising_Report_Event.EventType.SCAN_RSP

@@ -44,6 +44,12 @@ class Bleak:
     client: type[BaseBleakClient]
     scanner: type[BaseBleakScanner]
 
+    @classmethod
+    def on(cls, adapter: Adapter, habits: Habits) -> Bleak:
+        """Backends that share an adapter."""
+        client = type("AirClient", (AirClient,), {"adapter": adapter, "habits": habits})
+        return cls(client, type("AirScanner", (AirScanner,), {"adapter": adapter}))
+
     @contextmanager
     def as_platform(self) -> Generator[None, None, None]:
         """Within the block this is what bleak takes for the computer's Bluetooth, for code that names no backend."""
@@ -93,8 +99,7 @@ class Air:
         """bleak on an adapter of its own; `like_bluez` shows what it finds as BlueZ is known to, see `Habits`."""
         adapter = Adapter(await self.device("computer"))
         self._stack.push_async_callback(adapter.aclose)
-        client = type("AirClient", (AirClient,), {"adapter": adapter, "habits": Habits(bluez=like_bluez)})
-        return Bleak(client, type("AirScanner", (AirScanner,), {"adapter": adapter}))
+        return Bleak.on(adapter, Habits(bluez=like_bluez))
 
     async def lend(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Lend controllers to other processes: every TCP connection is the HCI of a new one. Returns the port.
