@@ -37,7 +37,7 @@ from hapcore.controller.commands import (
     Write,
 )
 from hapcore.controller.events import EventUnreadable
-from hapcore.controller.results import ReadResult
+from hapcore.controller.results import ReadResult, WriteResult
 from hapcore.engine import Done, Failed
 from hapcore.errors import Disconnected, HapError, PeerError, RemoteProtocolError, ValueRefused
 from hapcore.pairing.keylog import SessionKeysMade
@@ -384,3 +384,17 @@ def test_a_removal_that_is_refused_leaves_everything_as_it_is():
     assert isinstance(error, HapError)
     assert air.stored
     assert air.ask(Read([ON])) == {ON: ReadResult(False)}
+
+
+def test_remembered_numbers_that_are_refused_are_asked_for_again():
+    """Another accessory in the same place, of the same shape and configuration number."""
+    air = paired()
+    air.ask(Read([ON]))
+    cache = air.stored[air.engine.cache_key].replace(b",51,", b",151,").replace(b",67,", b",51,")
+    air = Air(Peer(entropy=Draws("x"), pairing=PAIRING, cache=cache), air.device)
+    air.device.closed()
+    air.ask(Read([ON]))
+    air.device.log.clear()
+    assert air.ask(Write([Value(ON, True)])) == {ON: WriteResult()}
+    assert air.device.values[0x33] == b"\1"
+    assert air.ask(Read([SECOND])) == {SECOND: ReadResult(True)}

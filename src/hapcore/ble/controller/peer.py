@@ -24,6 +24,7 @@ from hapcore.ble.controller.states import ADVICE, TRANSITIONS, Kind, Level, Link
 from hapcore.ble.controller.steps import Answer, Ask, Procedure
 from hapcore.ble.controller.telling import Telling
 from hapcore.ble.gatt import GattService
+from hapcore.codec.pdu import PduStatus, Response
 from hapcore.controller import commands
 from hapcore.controller.events import EventUnreadable, SessionClosed
 from hapcore.engine import Command, CommandId, ConnectionId, Done, Effect, Failed, Forget
@@ -74,6 +75,8 @@ class Peer(Telling):
         #: Characteristics that were indicated and not read since.
         self._indicated: dict[int, None] = {}
         self._chore_turn = False
+        #: An instance id was refused that was not asked for on this link.
+        self._misnumbered = False
         self._idle_at: float | None = None
 
     @property
@@ -216,6 +219,10 @@ class Peer(Telling):
             if self._waiting or (self._refresh_now and self._session.subscribed):
                 self._line.want(self._now)
             return None
+        if self._misnumbered:
+            self._misnumbered = False
+            self._session.forget_numbers()
+            self._unread_database = True
         chore = self._chore()
         first = None if not self._waiting else self._waiting[0]
         job = chore if first is None or (chore is not None and self._chore_turn) else first
@@ -268,6 +275,9 @@ class Peer(Telling):
         self._resume(job, None)
 
     def _answered(self, answer: Answer) -> None:
+        if isinstance(answer, Response) and answer.status == PduStatus.INVALID_INSTANCE_ID:
+            # What is remembered of this accessory is of another one: said once a link, believed once a link.
+            self._misnumbered = self._session.remembered
         if self._job is not None:
             self._resume(self._job, answer)
 

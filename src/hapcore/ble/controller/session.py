@@ -51,6 +51,8 @@ class Session:
         self.services: tuple[GattService, ...] = ()
         self.handles: dict[int, GattCharacteristic] = {}
         self.numbers: dict[int, int] = {}
+        #: Whether the numbers are from before, and not asked for on this link.
+        self.remembered = False
         #: Characteristics whose indications are on.
         self.indicating: set[int] = set()
         #: Characteristics read since the link came up.
@@ -85,26 +87,30 @@ class Session:
     def link_up(self, table: Sequence[GattService]) -> bool:
         """A new link with these services. Numbers known from before are told by position; False: there are none."""
         self.services = hap_services(table)
-        self.handles.clear()
-        self.numbers.clear()
+        self.forget_numbers()
         layout = self.knowledge.layout
         if layout and matches(layout, self.services):
             for record, service in zip(layout, self.services, strict=True):
                 for each, one in zip(record.characteristics, in_order(service), strict=True):
                     self.learn(one, each.iid)
-            return True
-        return False
+            self.remembered = True
+        return self.remembered
 
     def link_down(self) -> None:
         """Everything that belonged to the link is gone; what is needed to resume stays."""
         self.services = ()
-        self.handles.clear()
-        self.numbers.clear()
+        self.forget_numbers()
         self.indicating.clear()
         self.fresh.clear()
         self.setup = None
         self.verified = None
         self.shared = None
+
+    def forget_numbers(self) -> None:
+        """They have to be read from the accessory."""
+        self.handles.clear()
+        self.numbers.clear()
+        self.remembered = False
 
     def learn(self, one: GattCharacteristic, iid: int) -> None:
         """The number of a characteristic of this link; 0 for one that has none."""

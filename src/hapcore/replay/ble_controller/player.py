@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from hapcore.ble.controller.peer import Peer
 from hapcore.ble.controller.session import Session
 from hapcore.ble.controller.states import Kind, Level
 from hapcore.ble.controller.steps import Ask, Procedure, ask
-from hapcore.ble.gatt import GattCharacteristic
+from hapcore.ble.gatt import GattCharacteristic, GattService
 from hapcore.codec.pdu import Response
 from hapcore.crypto.secret import Secret
 from hapcore.engine import Command
@@ -75,6 +75,11 @@ class Player(Peer):
 
     def _level(self, job: Any) -> Level:
         return Level.CLEAR if isinstance(job.command, SayInClear) else super()._level(job)
+
+    def _opened(self, table: Sequence[GattService]) -> None:
+        super()._opened(table)
+        # A recorded controller that names a wrong number on purpose is no reason to doubt all of them.
+        self._session.remembered = False
 
     def _verified(self) -> None:
         super()._verified()
