@@ -72,6 +72,18 @@ class VirtualController(Controller):
         self.le_legacy_advertiser.stop()
         self.host = None
 
+    # Bumble writes every packet out for a log that nobody reads; these do not.
+
+    def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
+        if self.host is not None:
+            asyncio.get_running_loop().call_soon(self.host.on_packet, bytes(packet))
+
+    def on_hci_packet(self, packet: hci.HCI_Packet) -> None:
+        if isinstance(packet, hci.HCI_AclDataPacket):
+            self.on_hci_acl_data_packet(packet)
+        elif isinstance(packet, hci.HCI_Command):
+            self.on_hci_command_packet(packet)
+
     # What the host asks for; the names are Bumble's.
 
     def on_hci_le_set_advertising_data_command(
