@@ -22,9 +22,11 @@ import hap_sync.recording
 import hap_sync.testing
 import hap_trio
 import hap_trio.testing
+import hapcore.ble.controller
 import hapcore.catalogue.characteristics
 import hapcore.catalogue.services
 import hapcore.catalogue.values
+import hapcore.home
 import hapcore.testing
 import hapcore.transcript
 from hap_trio.server import Settings
@@ -139,6 +141,8 @@ def _known() -> set[str]:
         hapcore.catalogue.services,
         hapcore.catalogue.characteristics,
         hapcore.catalogue.values,
+        hapcore.ble.controller,
+        hapcore.home,
         hapcore.state,
         hapcore.testing,
         hap_asyncio.testing,

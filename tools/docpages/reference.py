@@ -7,14 +7,15 @@ import inspect
 import pkgutil
 from collections.abc import Iterable, Iterator
 from types import ModuleType
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import attrs
 from tools.docpages import duties, states
 from tools.docpages.markdown import first, page, table
 
-from hapcore import errors
+from hapcore import errors, home
 from hapcore.engine import Command, Done, Effect, Engine, Event, Failed
+from hapcore.home import Home
 from hapcore.ids import HapStatus
 from hapcore.ip import accessory, controller
 from hapcore.ip.accessory.session import Security
@@ -22,7 +23,7 @@ from hapcore.pairing.keylog import SessionKeysMade
 from hapcore.pairing.setup import SetupState
 
 #: How the calls of the contract begin; the other methods of an engine are for its own parts.
-_CALLS = ("receive", "handle", "submit", "poll", "next_", "pause", "resume", "effect_", "connection_")
+_CALLS = ("receive", "handle", "submit", "poll", "next_", "pause", "resume", "effect_", "connection_", "connected")
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:
@@ -52,6 +53,13 @@ def _public(package: ModuleType, base: type) -> list[type]:
     return offered
 
 
+def _own(package: ModuleType, base: type) -> list[type]:
+    """The subclasses of `base` that the package offers and that are defined in it, by name."""
+    offered = [one for one in vars(package).values() if isinstance(one, type) and issubclass(one, base)]
+    own = [one for one in offered if one.__module__.startswith(f"{package.__name__}.")]
+    return sorted(own, key=lambda one: one.__name__)
+
+
 def _call(one: type) -> str:
     """The name with its fields."""
     kinds = inspect.get_annotations(one)
@@ -70,6 +78,8 @@ def _result(one: type) -> str:
 def _name(kind: Any) -> str:
     if kind is type(None):
         return "None"
+    if isinstance(kind, TypeVar):
+        return "that of the command"
     if isinstance(kind, type) and not get_args(kind):
         return kind.__name__
     if get_args(kind) and isinstance(kind, type(int | str)):
@@ -81,7 +91,11 @@ def _name(kind: Any) -> str:
 
 
 def _commands(package: ModuleType) -> list[str]:
-    rows = ((_call(one), _result(one), first(one)) for one in _public(package, Command))
+    return _rows(_public(package, Command))
+
+
+def _rows(commands: Iterable[type]) -> list[str]:
+    rows = ((_call(one), _result(one), first(one)) for one in commands)
     return table(("Command", "`Done.result`", "What"), rows)
 
 
@@ -116,7 +130,7 @@ def render() -> str:
     return page(
         ["# Reference"],
         [
-            "Everything that goes into the two engines and comes out of them. This page is written from the code by",
+            "Everything that goes into the engines and comes out of them. This page is written from the code by",
             "`tools/generate_docs.py`; [engine.md](engine.md) says how the pieces work together.",
         ],
         ["## Everything in one table"],
@@ -178,6 +192,23 @@ def render() -> str:
             "answer that is overdue and a broken protocol lead to `closed`, and nothing leads out of it.",
         ],
         states.diagram(controller.State, controller.State.PLAIN, states.controller()),
+        ["## The home"],
+        [
+            "`hapcore.home.Home(table, *, entropy, engine, discovery)`: the life of a controller's connections and",
+            "pairings, in one engine above those of the connections. Its commands, effects and events are in",
+            "`hapcore.home`; commands for one accessory are those of the controller, in an `Ask`.",
+        ],
+        ["### Home: calls"],
+        _inputs(Home),
+        ["### Home: commands"],
+        table(
+            ("Command", "`Done.result`", "What"),
+            ((_call(one), _result(one), first(one)) for one in _own(home, Command)),
+        ),
+        ["### Home: effects"],
+        _effects(home),
+        ["### Home: events"],
+        _outputs("Event", _own(home, Event)),
         ["## Errors"],
         ["From `hapcore.errors`. What to do about each is in [controller.md](controller.md#errors)."],
         _errors(),
