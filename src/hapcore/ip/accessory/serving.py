@@ -85,16 +85,20 @@ class Serving(ABC, Generic[F]):
         for output in told:
             self._report(output)
 
+    def _renew(self) -> None:
+        """Begin again if `ReplaceDatabase` was carried out."""
+        if self._served is not None and self._served is not self.database:
+            for characteristic in self._served.characteristics:
+                characteristic.bind(None)
+            self._begin()
+
     def _update(self, characteristic: AnyCharacteristic, value: Value) -> None:
         self._post(UpdateValues({characteristic.id: value}))
 
     def _report(self, event: Output) -> None:
         """What the engine says, but for bytes and replies."""
         if isinstance(event, Advertise):
-            if self._served is not None and self._served is not self.database:  # `ReplaceDatabase` was carried out
-                for characteristic in self._served.characteristics:
-                    characteristic.bind(None)
-                self._begin()
+            self._renew()
             self._advertise(event)
         elif isinstance(event, Event):
             if self._feeds:
