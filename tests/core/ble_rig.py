@@ -298,6 +298,8 @@ class Central:
         self.tid = (self.tid + 1) % 256
         body = tlv8.encode([(9, b"\1"), (1, message)])
         clear = iid in (SETUP, VERIFY)
+        if self.rig.engine.table.find(iid) is None:
+            iid += 0xFF00 - 0x20  # where the engine puts it, if the database has none
         for fragment in write_request(Request(2, self.tid, iid, body), self.limit - (16 if not clear else 0)):
             self.write_raw(iid, fragment) if clear else self.write(iid, fragment)
         reader = ResponseReader(self.tid)

@@ -272,6 +272,20 @@ def test_it_is_stored_before_it_is_shown(rig):
     assert outputs == ["Persist", "SetAdvertisement", "Done"]
 
 
+def test_another_firmware_begins_again(rig):
+    """With the first number and without a key; the same firmware goes on."""
+    broadcasting(rig, ON)
+    change(rig, ON, True)
+    rig.restart()
+    assert number(rig) == 2
+    rig.database.find(1, 7).store("1.2.4")
+    rig.restart()
+    assert number(rig) == 1
+    assert rig.engine.broadcasts.key is None
+    assert rig.engine.broadcasts.settings
+    assert rig.store["ble/firmware"] == b"1.2.4"
+
+
 def test_it_wraps(rig):
     rig.store["ble/state-number"] = b"65535 0"
     rig.restart()

@@ -406,6 +406,7 @@ def test_the_last_admin_takes_everybody_along(rig):
     assert {key for key in rig.store if key.startswith(("pairing/", "ble/"))} == {
         "ble/state-number",
         "ble/broadcast-settings",
+        "ble/firmware",
     }
     assert rig.on_air.gsn == 2
     assert not rig.on_air.paired

@@ -8,6 +8,8 @@
 | ids | the instance ids given out so far, by key |
 | attempts | failed pair-setup attempts |
 | pairing/HEX | one paired controller; HEX is its identifier |
+| ble/state-number, ble/firmware | over Bluetooth LE: what counts the changes, and the firmware it counts them for |
+| ble/broadcast, ble/broadcast-settings | the broadcast key with its life, and what is broadcast |
 """
 
 from __future__ import annotations

@@ -40,5 +40,10 @@ class StateNumber:
         self.moved = False
         return self._store()
 
+    def reset(self) -> Persist:
+        """Begin again, after another firmware was installed."""
+        self.value, self.moved = FIRST, False
+        return self._store()
+
     def _store(self) -> Persist:
         return Persist(_KEY, b"%d %d" % (self.value, self.moved))

@@ -176,7 +176,7 @@ class Pairing:
             if not resumed:
                 shared = verified.shared_secret
                 self._peripheral.resumable.store(session_id(shared), verified.controller.identifier, shared)
-            self._peripheral.secure(verified.keys, verified)
+            self._peripheral.secure(verified.keys, verified, resumed=resumed)
         return answer
 
     def _start_timer(self) -> None:

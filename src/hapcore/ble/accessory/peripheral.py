@@ -26,7 +26,7 @@ from hapcore.ble.accessory.table import Cell, Table
 from hapcore.ble.gatt import GattService
 from hapcore.codec.pdu import MAX_BODY, PduStatus
 from hapcore.crypto.frames import SessionKeys
-from hapcore.engine import Command, CommandId, ConnectionId, Done, Engine, Output
+from hapcore.engine import Command, CommandId, ConnectionId, Done, Engine, Output, Persist
 from hapcore.entropy import Entropy
 from hapcore.errors import HapError, LocalProtocolError, TimedOut
 from hapcore.ids import Caller, CharacteristicId, Transport, Value
@@ -44,6 +44,8 @@ __all__ = ["IDLE_INTERVAL", "Peripheral"]
 
 #: How often an accessory advertises that has nothing to tell, in seconds: one of the intervals that phones catch well.
 IDLE_INTERVAL: Final = 0.4175
+
+_FIRMWARE_KEY: Final = "ble/firmware"
 
 _INVALID_HANDLE: Final = 0x01
 _NOT_READABLE: Final = 0x02
@@ -100,6 +102,7 @@ class Peripheral(Engine):
         self.advertiser = Advertiser(self, interval, self._emit)
         self.keep(*(self.stored.changes if stored is None else ()))
         self.keep(*self.stored.adopt(self.database, self._fingerprint()))
+        self._note_firmware(state.get(_FIRMWARE_KEY))
 
     # What the application and the adapter may look at.
 
@@ -386,7 +389,7 @@ class Peripheral(Engine):
         if self._link is not None:
             self._link.safe_at = self._now + SAFE_SECONDS
 
-    def secure(self, keys: SessionKeys, verified: VerifiedSession | None) -> None:
+    def secure(self, keys: SessionKeys, verified: VerifiedSession | None, *, resumed: bool = False) -> None:
         """From the next procedure on everything is encrypted; what was held back may be indicated."""
         link = self._link
         if link is None:
@@ -399,7 +402,7 @@ class Peripheral(Engine):
         self.end_session(None)
         link.session = Session(keys, verified, caller)
         if caller is not None:
-            self._emit(SessionOpened(caller))
+            self._emit(SessionOpened(caller, resumed))
         self.indicate()
 
     def end_session(self, reason: HapError | None) -> None:
@@ -507,6 +510,16 @@ class Peripheral(Engine):
         found = [one.information.get(FIRMWARE_REVISION) for one in self.database.accessories]
         versions = "\n".join("" if one is None else one.value for one in found)
         return hashlib.sha512(f"{self.database.fingerprint()}\n{versions}".encode()).hexdigest()
+
+    def _note_firmware(self, before: bytes | None) -> None:
+        """Another firmware begins with a new state number, and without a broadcast key (HAP-BLE A.1.5)."""
+        revision = self.database.accessories[0].information.get(FIRMWARE_REVISION)
+        current = b"" if revision is None else revision.value.encode()
+        if current == before:
+            return
+        if before is not None:
+            self.keep(self.state_number.reset(), self.broadcasts.reset())
+        self.keep(Persist(_FIRMWARE_KEY, current))
 
     def _update(self, values: Mapping[CharacteristicId, Value]) -> None:
         changes: list[tuple[AnyCharacteristic, Value]] = []
