@@ -89,9 +89,13 @@ class SubscriptionChanged(Event):
 
 @frozen
 class SessionOpened(Event):
-    """A paired controller has proved who it is; the connection is encrypted."""
+    """A paired controller has proved who it is; the connection is encrypted.
+
+    `resumed`: it went on from an earlier session, in one message each way; over Bluetooth LE only.
+    """
 
     caller: Caller
+    resumed: bool = False
 
 
 @frozen

@@ -102,13 +102,14 @@ async def test_handlers_are_asked():
 async def test_a_session_is_resumed():
     async with open_home() as home, home.paired(idle_timeout=QUICK) as peer:
         seen = home.server.events()
+        home.server._peripheral.resumable.clear()  # as after a restart
         await peer.read([home.lamp.on.id])
-        await heard(seen, SessionOpened)
+        assert not (await heard(seen, SessionOpened)).resumed
         await parted(peer)
         assert peer.peer._session.resume is not None
         before = home.radio.links
         await peer.read([home.lamp.on.id])
-        await heard(seen, SessionOpened)
+        assert (await heard(seen, SessionOpened)).resumed
         assert home.radio.links == before + 1
 
 
