@@ -14,7 +14,6 @@ from hapcore.controller.methods import Awaiting
 from hapcore.discovery import DiscoveredAccessory
 from hapcore.engine import Command
 from hapcore.entropy import Entropy
-from hapcore.errors import Disconnected, HapError
 from hapcore.home import Browse, CancelPairing, Close, Connect, Discover, FinishPairing, Home, StartPairing, Stop
 from hapcore.home.keeping import Keeping
 from hapcore.home.target import Where
@@ -128,7 +127,7 @@ class Controller(Keeping[Client], Awaiting):
     async def _dial(self, effect: Connect) -> None:
         try:
             await dial(partial(self._carry, effect), *effect.address)
-        except Disconnected as error:
+        except Exception as error:  # noqa: BLE001 - a host name may be wrong in many ways; who waits learns it
             self._pump.fail(effect, error, asyncio.get_running_loop().time())
 
     def _carry(self, effect: Connect, link: Link) -> None:
@@ -150,7 +149,7 @@ class Controller(Keeping[Client], Awaiting):
                 async for news in browsing:
                     self._engine.receive_discovery(news, loop.time())
                     self._pump.drain()
-        except (OSError, HapError) as error:
+        except Exception as error:  # noqa: BLE001 - as above
             self._pump.fail(effect, error, loop.time())
 
     async def _open_mdns(self) -> Mdns:

@@ -15,7 +15,6 @@ from hapcore.controller.methods import Awaiting
 from hapcore.discovery import DiscoveredAccessory
 from hapcore.engine import Command
 from hapcore.entropy import Entropy
-from hapcore.errors import Disconnected, HapError
 from hapcore.home import Browse, CancelPairing, Close, Connect, Discover, FinishPairing, Home, StartPairing, Stop
 from hapcore.home.keeping import Keeping
 from hapcore.home.target import Where
@@ -142,7 +141,7 @@ class Controller(Keeping[Client], Awaiting):
         engine, number = self._engine, effect.connection
         try:
             stream = await dial(*effect.address)
-        except Disconnected as error:
+        except Exception as error:  # noqa: BLE001 - a host name may be wrong in many ways; who waits learns it
             self._pump.fail(effect, error, trio.current_time())
             return
         wire = self._pump.adopt(
@@ -166,7 +165,7 @@ class Controller(Keeping[Client], Awaiting):
                     async for news in browsing:
                         self._engine.receive_discovery(news, trio.current_time())
                         self._pump.drain()
-            except (OSError, HapError) as error:
+            except Exception as error:  # noqa: BLE001 - as above
                 self._pump.fail(effect, error, trio.current_time())
 
     async def _open_mdns(self) -> Mdns:

@@ -10,6 +10,7 @@ import secrets
 import socket
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -53,7 +54,7 @@ from hapcore.ip.accessory import (
     SubscriptionChanged,
     UpdateValues,
 )
-from hapcore.ip.controller import CharacteristicChanged
+from hapcore.ip.controller import CharacteristicChanged, Connection, State
 from hapcore.model.accessory import Accessory
 from hapcore.model.characteristic import HapStatusError
 from hapcore.pairing.records import new_controller_identity
@@ -278,6 +279,29 @@ async def test_a_restarted_accessory_is_found_again(tmp_path: Path) -> None:
             await client.read([on])
         async with open_lamp(state=state, port=port):
             assert (await client.read([on]))[on].value is False
+
+
+@on_asyncio
+async def test_a_host_name_that_cannot_be(house: House) -> None:
+    client = await house.pair()
+    for host in ("a" * 64, "\udcff", "a..b"):
+        with pytest.raises(Disconnected):
+            await house.home.connect("lamp", f"{host}:1").read([(1, 2)])
+    assert await client.pairings()
+
+
+@on_asyncio
+async def test_engines_of_ones_own() -> None:
+    made: list[Connection] = []
+
+    def engine(*args: Any, **options: Any) -> Connection:
+        made.append(Connection(*args, **options))
+        return made[-1]
+
+    async with open_lamp() as (light, server), hap_asyncio.open_controller(mdns=False, engine=engine) as home:
+        client = await home.pair(f"127.0.0.1:{server.port}", CODE, "lamp")
+        await client.read([light.on.id])
+    assert [one.state for one in made] == [State.CLOSED, State.CLOSED]
 
 
 @on_asyncio

@@ -42,7 +42,7 @@ from hapcore.ip.accessory import (
     SubscriptionChanged,
     UpdateValues,
 )
-from hapcore.ip.controller import CharacteristicChanged
+from hapcore.ip.controller import CharacteristicChanged, Connection, State
 from hapcore.model.accessory import Accessory
 from hapcore.model.characteristic import HapStatusError
 
@@ -336,6 +336,27 @@ def test_fails_over_to_the_address_that_works(house: House) -> None:
     house.home.save(evolve(record, addresses=()))
     with pytest.raises(Disconnected, match="was not found"):
         client.read([on])
+
+
+def test_a_host_name_that_cannot_be(house: House) -> None:
+    client = house.pair()
+    for host in ("a" * 64, "\udcff", "a..b"):
+        with pytest.raises(Disconnected):
+            house.home.connect("lamp", f"{host}:1").read([(1, 2)])
+    assert client.pairings()
+
+
+def test_engines_of_ones_own() -> None:
+    made: list[Connection] = []
+
+    def engine(*args: Any, **options: Any) -> Connection:
+        made.append(Connection(*args, **options))
+        return made[-1]
+
+    with open_lamp() as (light, server), hap_sync.open_controller(mdns=False, engine=engine) as home:
+        client = home.pair(f"127.0.0.1:{server.port}", CODE, "lamp")
+        client.read([light.on.id])
+    assert [one.state for one in made] == [State.CLOSED, State.CLOSED]
 
 
 def test_another_device_at_the_address_is_not_taken_for_ours(house: House) -> None:

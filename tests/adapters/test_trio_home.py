@@ -313,6 +313,14 @@ async def test_another_device_at_the_address_is_not_taken_for_ours(house: House)
         assert "cannot connect to ::1" in failure.value.__notes__[0]
 
 
+async def test_a_host_name_that_cannot_be(house: House) -> None:
+    client = await house.pair()
+    for host in ("a" * 64, "\udcff", "a..b"):
+        with pytest.raises(Disconnected):
+            await house.home.connect("lamp", f"{host}:1").read([(1, 2)])
+    assert await client.pairings()
+
+
 async def test_unpairing_an_accessory_that_is_gone_needs_force() -> None:
     async with hap_trio.open_controller(mdns=False) as home:
         async with open_lamp() as (_, server):
