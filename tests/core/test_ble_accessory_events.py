@@ -22,7 +22,7 @@ from hapcore.accessory.commands import UpdateValues
 from hapcore.accessory.config import Config
 from hapcore.accessory.events import SubscriptionChanged
 from hapcore.ble.accessory import SetAdvertisement, StopAdvertising
-from hapcore.ble.advert import EncryptedAdvert, RegularAdvert, broadcast_key, open_broadcast
+from hapcore.ble.advert import EncryptedAdvert, RegularAdvert, broadcast_key, open_broadcast, parse_manufacturer_data
 from hapcore.errors import LocalProtocolError, StateError, ValueRefused
 from hapcore.pairing.pairings import encode_remove
 
@@ -353,6 +353,41 @@ def test_how_often(rig, interval, seconds):
     broadcasting(rig, ON, interval=interval)
     change(rig, ON, True)
     assert rig.interval == seconds
+
+
+def test_two_at_a_time(rig):
+    """Two numbers, and only the last one is on the air: one nonce, one value."""
+    key = broadcasting(rig, ON, BRIGHTNESS)
+    rig.clear()
+    rig.submit(UpdateValues({(1, ON): True, (1, BRIGHTNESS): 5}))
+    assert len(rig.adverts) == 1
+    assert number(rig) == 3
+    assert heard(rig, key)[0] == BRIGHTNESS
+
+
+def test_what_is_not_stored_is_not_broadcast(rig):
+    broadcasting(rig, ON)
+    rig.failing.add("ble/state-number")
+    rig.clear()
+    change(rig, ON, True)
+    assert not rig.adverts
+    rig.failing.clear()
+    change(rig, ON, False)
+    assert isinstance(rig.on_air, EncryptedAdvert)
+    assert rig.store["ble/state-number"] == b"3 1"
+
+
+def test_overtaken_by_a_connection(rig):
+    broadcasting(rig, ON)
+    rig.clear()
+    rig.engine.submit(UpdateValues({(1, ON): True}), rig.now)
+    central = rig.connect()  # before anybody has asked for the outputs
+    central.close()
+    assert all(not isinstance(parsed(one), EncryptedAdvert) for one in rig.adverts)
+
+
+def parsed(advert):
+    return None if isinstance(advert, StopAdvertising) else parse_manufacturer_data(advert.data[7:])
 
 
 def test_what_follows_a_broadcast_nobody_reacts_to(rig):

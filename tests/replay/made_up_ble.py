@@ -86,7 +86,7 @@ class Tape(Rig):
             record["regular"] = {"gsn": found.gsn}
         else:
             event = self.engine.advertiser._broadcast
-            plain = self.engine.state_number.value.to_bytes(2, "little") + event.iid.to_bytes(2, "little")
+            plain = event.number.to_bytes(2, "little") + event.iid.to_bytes(2, "little")
             record["encrypted"] = {"plain": (plain + event.value.ljust(8, b"\0")).hex()}
 
     def edit(self, number: int) -> None:

@@ -35,8 +35,9 @@ FAST_INTERVAL: Final = 0.02
 
 @frozen
 class Broadcast:
-    """A changed value that is on the air."""
+    """A changed value that is on the air, under a state number that no other one has."""
 
+    number: int
     iid: int
     value: bytes
     interval: Interval
@@ -95,9 +96,13 @@ class Advertiser:
         self.update()
 
     def broadcast(self, broadcast: Broadcast, now: float) -> None:
-        """A value changed and is broadcast; it takes the place of the one before."""
-        self._broadcast = broadcast if self._running else None
-        self.changed(now)
+        """A value changed and is broadcast; it takes the place of the one before.
+
+        What has been overtaken meanwhile is not: its number would be used twice.
+        """
+        if self._running and not self._connected and broadcast.number == self._peripheral.state_number.value:
+            self._broadcast = broadcast
+            self.changed(now)
 
     def next_timeout(self) -> float | None:
         """When the advertisement changes by itself."""
@@ -130,7 +135,7 @@ class Advertiser:
         event = self._broadcast
         if event is not None and key is not None:
             identifier = peripheral.advertising_identifier
-            payload = seal_broadcast(key, identifier, number, event.iid, event.value)
+            payload = seal_broadcast(key, identifier, event.number, event.iid, event.value)
             return SetAdvertisement(
                 advertising_data(EncryptedAdvert(identifier, payload), name), b"", event.interval.seconds
             )

@@ -19,9 +19,9 @@ from hapcore.crypto.frames import SessionKeys
 from hapcore.engine import ConnectionId
 from hapcore.pairing.items import Item
 from hapcore.pairing.pairings import PairingsStep, handle
-from hapcore.pairing.resume import ResumeDesk, session_id
+from hapcore.pairing.resume import session_id
 from hapcore.pairing.setup import MAX_TRIES, Step
-from hapcore.pairing.verify import VerifiedSession, VerifyDesk, VerifyStep
+from hapcore.pairing.verify import VerifiedSession, VerifyStep
 
 if TYPE_CHECKING:
     from hapcore.ble.accessory.peripheral import Peripheral
@@ -43,7 +43,7 @@ class Pairing:
         self._peripheral = peripheral
         self._owner = owner
         self._setups = 0
-        self._resume = ResumeDesk(peripheral.resumable, peripheral.entropy)
+        self._resume = peripheral.make_resume_desk()
         #: When a pair-verify that was begun must be over.
         self.deadline: float | None = None
         self.reset()
@@ -56,7 +56,7 @@ class Pairing:
         self._reset_verify()
 
     def _reset_verify(self) -> None:
-        self._verify = VerifyDesk(self._peripheral.stored.identity, self._peripheral.entropy)
+        self._verify = self._peripheral.make_verify_desk()
         self._verified: VerifiedSession | None = None
         self._resumed = False
         #: A pair-verify is between its first and its last message.

@@ -35,9 +35,9 @@ from hapcore.model.characteristic import AnyCharacteristic
 from hapcore.model.database import Database
 from hapcore.model.information import FIRMWARE_REVISION
 from hapcore.pairing.records import PairedController
-from hapcore.pairing.resume import ResumeCache
+from hapcore.pairing.resume import ResumeCache, ResumeDesk
 from hapcore.pairing.setup import SetupDesk
-from hapcore.pairing.verify import VerifiedSession
+from hapcore.pairing.verify import VerifiedSession, VerifyDesk
 from hapcore.setup_code import SetupCode, SetupPayload
 
 __all__ = ["IDLE_INTERVAL", "Peripheral"]
@@ -343,6 +343,14 @@ class Peripheral(Engine):
         number = ConnectionId(0) if self._link is None else self._link.number
         return Caller(self.controller or b"", self.admin, Transport.BLE, number)
 
+    def make_verify_desk(self) -> VerifyDesk:
+        """For the next pair-verify; a recorder puts in one that notes what comes of each message."""
+        return VerifyDesk(self.stored.identity, self.entropy)
+
+    def make_resume_desk(self) -> ResumeDesk:
+        """The same for pair-resume, once a link."""
+        return ResumeDesk(self.resumable, self.entropy)
+
     def emit(self, output: Output) -> None:
         """Put an output into the queue."""
         self._emit(output)
@@ -457,7 +465,13 @@ class Peripheral(Engine):
 
     def count(self) -> None:
         """The state number goes up; a key that has come to its end goes (HAP-BLE A.1.5)."""
-        self.keep(self.broadcasts.expire(self.state_number.value), self.state_number.increment())
+        self.keep(*self.count_on())
+
+    def count_on(self) -> list[Change]:
+        """The same for whoever has to know that it is stored: the changes."""
+        expired = self.broadcasts.expire(self.state_number.value)
+        counted: Change = self.state_number.increment()
+        return [counted] if expired is None else [expired, counted]
 
     def changed(self, characteristic: AnyCharacteristic, value: Value, writer: Link | None) -> None:
         """Store a value; whoever is connected and did not write it is told."""

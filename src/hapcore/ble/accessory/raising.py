@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from hapcore.ble.accessory.advertising import Broadcast
@@ -44,7 +45,8 @@ def _broadcast(peripheral: Peripheral, cell: Cell) -> bool:
         value = write_value(cast("Value", cell.characteristic.value), form)
     except ValueRefused:
         return False
-    # Each packet has a number of its own: it is the nonce.
-    peripheral.count()
-    peripheral.advertiser.broadcast(Broadcast(cell.iid, value, interval), peripheral.now)
+    # Each packet has a number of its own: it is the nonce. What is not stored could be used again after a restart.
+    changes = peripheral.count_on()
+    broadcast = Broadcast(peripheral.state_number.value, cell.iid, value, interval)
+    peripheral.store(changes, partial(peripheral.advertiser.broadcast, broadcast, peripheral.now), lambda: None)
     return True
