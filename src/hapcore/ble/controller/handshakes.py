@@ -20,7 +20,7 @@ from hapcore.controller.commands import AddPairing, FinishPairSetup, ListPairing
 from hapcore.errors import Disconnected, Refused, RemoteProtocolError
 from hapcore.pairing.items import Method
 from hapcore.pairing.pairings import decode_done, decode_list, encode_add, encode_list, encode_remove
-from hapcore.pairing.resume import PairResumeController, session_id
+from hapcore.pairing.resume import session_id
 
 __all__ = [
     "add_pairing",
@@ -142,7 +142,7 @@ def verify(session: Session) -> Procedure:
         offered, session.resume = session.resume, None
         m2: bytes | None = None
         if offered is not None:
-            resuming = PairResumeController(machine, *offered)
+            resuming = session.make_resume(machine, *offered)
             try:
                 m2 = yield from _talk(session, uuids.PAIR_VERIFY, resuming.m1(), "pair-resume")
                 resumed = resuming.finish(m2)

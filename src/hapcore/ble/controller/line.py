@@ -101,6 +101,16 @@ class Line:
         """Whether procedures can be run."""
         return self.link in (Link.CLEAR, Link.SECURED)
 
+    @property
+    def asked(self) -> Ask | None:
+        """The request that is under way."""
+        return self._step if isinstance(self._step, Ask) else None
+
+    @property
+    def awaited(self) -> int | None:
+        """The operation whose end is awaited."""
+        return self._awaited
+
     def _move(self, moment: Moment) -> None:
         self.link = LINK[self.link, moment]
         self.scan()

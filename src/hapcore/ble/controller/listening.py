@@ -85,18 +85,26 @@ class Listener:
         if advert.payload == self._last:
             return News.NOTHING, 0, None
         self._last = advert.payload
+        opened = self.open(advert)
+        if opened is None:
+            return News.UNREADABLE | News.CHANGED, 0, None
+        gsn, iid, value = opened
         knowledge = self._session.knowledge
-        key, gsn = knowledge.key, knowledge.gsn
-        if key is not None and gsn:
-            for candidate in candidates(gsn):
-                opened = open_broadcast(key, advert.identifier, advert.payload, candidate)
-                if opened is None:
-                    continue
-                if candidate == gsn:
-                    return News.NOTHING, 0, None
-                knowledge.gsn = candidate
-                return self._value(*opened)
-        return News.UNREADABLE | News.CHANGED, 0, None
+        if gsn == knowledge.gsn:
+            return News.NOTHING, 0, None
+        knowledge.gsn = gsn
+        return self._value(iid, value)
+
+    def open(self, advert: EncryptedAdvert) -> tuple[int, int, bytes] | None:
+        """State number, instance id and value (8 bytes) of an encrypted one; None where our key does not fit."""
+        knowledge = self._session.knowledge
+        key = knowledge.key
+        if key is not None and knowledge.gsn:
+            for gsn in candidates(knowledge.gsn):
+                opened = open_broadcast(key, advert.identifier, advert.payload, gsn)
+                if opened is not None:
+                    return gsn, *opened
+        return None
 
     def _value(self, iid: int, data: bytes) -> tuple[News, int, Value]:
         meta = self._session.metadata(iid)

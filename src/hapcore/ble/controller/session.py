@@ -18,6 +18,7 @@ from hapcore.model.information import IDENTIFY
 from hapcore.model.metadata import Metadata, Permission
 from hapcore.model.uuid import PAIRING
 from hapcore.pairing.records import Pairing
+from hapcore.pairing.resume import PairResumeController
 from hapcore.pairing.setup import PairSetupController
 from hapcore.pairing.verify import PairVerifyController, VerifiedKeys
 
@@ -38,6 +39,7 @@ class Session:
         #: The machines of the pairing procedures; a recorder puts in some that note what comes of each message.
         self.make_setup: Callable[..., PairSetupController] = PairSetupController
         self.make_verify: Callable[..., PairVerifyController] = PairVerifyController
+        self.make_resume: Callable[..., PairResumeController] = PairResumeController
         #: Last known values.
         self.values: dict[int, Value] = {}
         #: What the application wants to hear of, in the order in which it said so.
