@@ -12,12 +12,11 @@ import contextvars
 import importlib
 import threading
 import warnings
-from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from enum import Enum
 from types import ModuleType
-from typing import Any, NoReturn, ParamSpec, TypeVar, cast
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import trio
 
@@ -37,8 +36,11 @@ class Way(Enum):
     THREAD = "thread"
 
 
-class Bridge(ABC):
-    """What is needed from asyncio: await something there, start something there, be told something from there."""
+class Bridge:
+    """What is needed from asyncio: await something there, start something there, be told something from there.
+
+    Calls that were posted before the end of the loop run before it, and so end with it: nobody waits for ever.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -52,13 +54,40 @@ class Bridge(ABC):
         if self.closed:
             raise trio.ClosedResourceError(_CLOSED)
 
-    @abstractmethod
     async def run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Await `function(...)` on the asyncio side; its result or exception is this call's.
 
         Cancelling this call cancels the asyncio task and waits until that is over. Raises `trio.ClosedResourceError`
         where the bridge is, or gets, closed.
         """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self._check_open()
+        waiter = trio.lowlevel.current_task()
+        tasks: list[asyncio.Task[T]] = []  # the one, once it has started
+        cancel_waiter: Callable[[], NoReturn] | None = None
+
+        async def call() -> T:
+            return await function(*args, **kwargs)
+
+        def start() -> None:
+            tasks.append(self._loop.create_task(call()))
+            tasks[0].add_done_callback(lambda _: self.report(trio.lowlevel.reschedule, waiter))
+
+        def abort(raise_cancel: Callable[[], NoReturn]) -> trio.lowlevel.Abort:
+            nonlocal cancel_waiter
+            cancel_waiter = raise_cancel
+            with suppress(trio.ClosedResourceError):  # then the end of the call is on its way
+                self.post(lambda: tasks[0].cancel())
+            return trio.lowlevel.Abort.FAILED  # it is over when the asyncio side says so
+
+        self.post(start)
+        try:
+            await trio.lowlevel.wait_task_rescheduled(abort)
+            return tasks[0].result()
+        except asyncio.CancelledError:
+            if cancel_waiter is not None:
+                cancel_waiter()
+            raise trio.ClosedResourceError(_CLOSED) from None
 
     def post(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """From trio: call `function` on the asyncio side soon, after everything posted before. It must not raise."""
@@ -106,24 +135,6 @@ def _import_trio_asyncio() -> ModuleType:
             raise ImportError(f"trio-asyncio does not fit this Python: {error}") from error
 
 
-class _TrioAsyncioBridge(Bridge):
-    def __init__(self, loop: asyncio.AbstractEventLoop, wait: Callable[[asyncio.Task[Any]], Awaitable[Any]]) -> None:
-        super().__init__(loop)
-        self._wait = wait
-
-    async def run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        self._check_open()
-
-        async def call() -> T:
-            return await function(*args, **kwargs)
-
-        try:
-            task = self._loop.create_task(call(), context=self._context.copy())
-            return cast("T", await self._wait(task))
-        except asyncio.CancelledError:
-            raise trio.ClosedResourceError(_CLOSED) from None
-
-
 @asynccontextmanager
 async def _open_trio_asyncio(module: ModuleType) -> AsyncGenerator[Bridge, None]:
     ready, done = trio.Event(), trio.Event()
@@ -135,7 +146,7 @@ async def _open_trio_asyncio(module: ModuleType) -> AsyncGenerator[Bridge, None]
         with trio.CancelScope(shield=True):  # until the block has tidied up, whoever cancels it
             try:
                 async with module.open_loop() as loop:
-                    opened.append(_TrioAsyncioBridge(loop, module.run_aio_future))
+                    opened.append(Bridge(loop))
                     ready.set()
                     await done.wait()
             finally:
@@ -155,40 +166,6 @@ async def _open_trio_asyncio(module: ModuleType) -> AsyncGenerator[Bridge, None]
 
 
 # --- a thread ---------------------------------------------------------------------------------------------------------
-
-
-class _ThreadBridge(Bridge):
-    """Calls that were posted before the end of the loop run before it, and so end with it: nobody waits for ever."""
-
-    async def run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        await trio.lowlevel.checkpoint_if_cancelled()
-        self._check_open()
-        waiter = trio.lowlevel.current_task()
-        tasks: list[asyncio.Task[T]] = []  # the one, once it has started
-        cancel_waiter: Callable[[], NoReturn] | None = None
-
-        async def call() -> T:
-            return await function(*args, **kwargs)
-
-        def start() -> None:
-            tasks.append(self._loop.create_task(call()))
-            tasks[0].add_done_callback(lambda _: self.report(trio.lowlevel.reschedule, waiter))
-
-        def abort(raise_cancel: Callable[[], NoReturn]) -> trio.lowlevel.Abort:
-            nonlocal cancel_waiter
-            cancel_waiter = raise_cancel
-            with suppress(trio.ClosedResourceError):  # then the end of the call is on its way
-                self.post(lambda: tasks[0].cancel())
-            return trio.lowlevel.Abort.FAILED  # it is over when the asyncio side says so
-
-        self.post(start)
-        try:
-            await trio.lowlevel.wait_task_rescheduled(abort)
-            return tasks[0].result()
-        except asyncio.CancelledError:
-            if cancel_waiter is not None:
-                cancel_waiter()
-            raise trio.ClosedResourceError(_CLOSED) from None
 
 
 async def _stay(started: Callable[[asyncio.AbstractEventLoop, asyncio.Event], None]) -> None:
@@ -230,7 +207,7 @@ async def _open_thread() -> AsyncGenerator[Bridge, None]:
     if not running:
         raise failure[0]
     ((loop, stop),) = running
-    bridge = _ThreadBridge(loop)
+    bridge = Bridge(loop)
     try:
         yield bridge
     finally:
