@@ -411,6 +411,29 @@ def test_pair_verify_ends_within_ten_seconds(rig):
     assert rig.dropped
 
 
+def test_the_clock_of_pair_verify(rig):
+    """It goes on after a malformed message, and is over with the answer that ends the exchange."""
+    central = rig.connect()
+    m1 = tlv8.encode([(6, b"\1"), (3, b"k" * 32)])
+    central.message(VERIFY, m1)
+    central.message(VERIFY, tlv8.encode([(6, b"\3"), (5, bytes(120))]))  # refused in M4
+    rig.wait(20)
+    assert not rig.dropped
+    central.message(VERIFY, m1)
+    rig.wait(5)
+    assert central.message(VERIFY, tlv8.encode([(6, b"\3")])) == (6, b"")
+    rig.wait(4.9)
+    assert not rig.dropped
+    rig.wait(0.2)
+    assert rig.dropped
+
+
+def test_pair_verify_in_time(rig):
+    central = rig.connect().verify()
+    rig.wait(11)
+    assert central.get(ON) == b"\0"
+
+
 def test_pair_setup_may_take_its_time():
     rig = Rig(people=())
     central = rig.connect()

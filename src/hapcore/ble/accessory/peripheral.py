@@ -419,6 +419,7 @@ class Peripheral(Engine):
         if link is None:
             return
         link.pairing.reset()
+        link.pairing.deadline = None
         session, link.session = link.session, None
         if session is not None and session.caller is not None:
             self._emit(SessionClosed(session.caller, reason))
@@ -441,7 +442,7 @@ class Peripheral(Engine):
             return
         self.end_session(reason)
         self.questions.forget()
-        link.deadline = link.pairing.deadline = link.procedure = None
+        link.deadline = link.procedure = None
         link.spares.clear()
         link.terminal = True
         if link.safe_at <= self._now:
