@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import random
 
 import pytest
 from click.testing import CliRunner
@@ -76,3 +77,25 @@ def test_the_command_plays_it():
     result = CliRunner().invoke(group.hap, ["replay", "--as", "controller", str(path("ble-lightbulb"))])
     assert result.exit_code == 0, result.output
     assert "alike" in result.output
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_recording_is_played_to_its_end(seed):
+    """Records that are missing, repeated, changed or out of order are differences, or left out, and nothing worse."""
+    chance = random.Random(seed)
+    changed = raw(chance.choice(BLE))
+    for case in changed["cases"]:
+        log = case["log"]
+        at, other = chance.randrange(len(log)), chance.randrange(len(log))
+        match chance.randrange(4):
+            case 0:
+                del log[at]
+            case 1:
+                log.insert(at, copy.deepcopy(log[other]))
+            case 2:
+                log[at], log[other] = log[other], log[at]
+            case _ if log[at].get("raw"):
+                data = bytearray.fromhex(log[at]["raw"])
+                data[chance.randrange(len(data))] = chance.randrange(256)
+                log[at]["raw"] = data.hex()
+    play_controller(changed)

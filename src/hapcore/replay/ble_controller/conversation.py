@@ -17,14 +17,26 @@ from hapcore.ble.controller import (
     GattSubscribe,
     GattWrite,
     Scan,
+    State,
 )
+from hapcore.ble.controller.exchange import fragment_limit
 from hapcore.ble.controller.knowledge import add_states
 from hapcore.ble.gatt import GattCharacteristic
 from hapcore.codec import tlv8
-from hapcore.codec.pdu import Opcode, Parameter, Request, RequestReader, Response, write_response
+from hapcore.codec.pdu import (
+    MIN_FRAGMENT,
+    Opcode,
+    Parameter,
+    Request,
+    RequestReader,
+    Response,
+    write_request,
+    write_response,
+)
+from hapcore.codec.tlv8 import TlvError
 from hapcore.controller.commands import FinishPairSetup, StartPairSetup, VerifyPairing
 from hapcore.controller.events import CharacteristicChanged
-from hapcore.crypto.keys import hkdf, open_sealed, verify
+from hapcore.crypto.keys import hkdf, open_sealed, verify, x25519_public
 from hapcore.crypto.secret import Secret
 from hapcore.engine import Command, CommandId, Done, Failed
 from hapcore.errors import LocalProtocolError, PairingRefused, Refused
@@ -105,6 +117,8 @@ class Conversation:
         self._made_up: list[bytes] | None = None
         self._reads = 0
         self._method = 0
+        #: The public key in the last answer, which an honest M3 signs.
+        self._accessory_key = b""
         self._uuids = {one.handle: one for service in self._tape.table for one in service.characteristics}
         self._listening: set[int] = set()
 
@@ -144,6 +158,8 @@ class Conversation:
         request = talk.request
         if one is None or request is None:
             return
+        if self._engine is not None and self._engine.state is State.CLOSED:
+            self._engine = None  # our own pairing was removed: what follows is said by nobody we know
         handshake = not talk.encrypted and request.opcode == Opcode.CHARACTERISTIC_WRITE
         state = talk.message.get(Item.STATE)
         if handshake and one.uuid == uuids.PAIR_SETUP:
@@ -152,7 +168,9 @@ class Conversation:
             if state == b"\x01":
                 self._verify(talk)
         elif talk.encrypted:
-            if self._engine is not None and self._engine.shared is not None:
+            limit = fragment_limit(self._max_write, secured=True)
+            regular = limit >= MIN_FRAGMENT and write_request(request, limit) == talk.plain
+            if regular and self._engine is not None and self._engine.shared is not None:
                 ask = asked(self._engine, talk, self._following(self._at + 1))
                 self._judge(talk, self._submit(ask.command), ask.judge)
         elif self._engine is None or self._engine.shared is None:
@@ -349,6 +367,7 @@ class Conversation:
         if self._reads == len(talk.reads):
             self._at = self._case.items.index(talk, self._at) + 1
             self._talk, self._last = None, talk
+            self._accessory_key = talk.reply.get(Item.PUBLIC_KEY, b"")
         return data
 
     def _compare(self, talk: Talk) -> bool:
@@ -380,7 +399,7 @@ class Conversation:
         sealed = message.get(Item.ENCRYPTED_DATA)
         state = message.get(Item.STATE)
         if sealed is None:
-            return set(message) <= {Item.STATE, Item.METHOD, Item.PUBLIC_KEY}
+            return state == b"\x01" and set(message) <= {Item.STATE, Item.METHOD, Item.PUBLIC_KEY}
         verifying = self._uuids[talk.handle].uuid == uuids.PAIR_VERIFY
         runs: tuple[Setup, ...] | tuple[Verify, ...] = self._case.verifies if verifying else self._case.setups
         at = self._verifies if verifying else self._setups
@@ -391,7 +410,10 @@ class Conversation:
         opened = open_sealed(key, b"PV-Msg03" if verifying else b"PS-Msg05", sealed)
         if opened is None:
             return False
-        inner = dict(tlv8.decode_tolerant(opened))
+        try:
+            inner = dict(tlv8.decode_tolerant(opened))
+        except TlvError:
+            return False
         identifier = inner.get(Item.IDENTIFIER, b"")
         controller = self._tape.controllers.get(identifier.decode(errors="replace"))
         if controller is None:
@@ -400,7 +422,8 @@ class Conversation:
             salt, info = b"Pair-Setup-Controller-Sign-Salt", b"Pair-Setup-Controller-Sign-Info"
             signed = hkdf(run.session_key or b"", salt, info) + identifier + controller.ltpk
         else:
-            return False
+            own = x25519_public(run.ephemeral) if isinstance(run, Verify) else b""
+            signed = own + identifier + self._accessory_key
         return verify(controller.ltpk, signed, inner.get(Item.SIGNATURE, b""))
 
     # --- the rest -------------------------------------------------------------------------------------------------
