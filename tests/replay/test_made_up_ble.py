@@ -23,12 +23,13 @@ from tests.replay.made_up_ble import Tape
 from hapcore.accessory.commands import UpdateValues
 from hapcore.codec import tlv8
 from hapcore.codec.pdu import Request, write_request
+from hapcore.pairing.items import Method
 from hapcore.pairing.pairings import encode_add, encode_list, encode_remove
 from hapcore.pairing.records import ControllerIdentity
 from hapcore.pairing.setup import PairSetupController
 from hapcore.replay import read
 from hapcore.replay.bench import lock
-from hapcore.replay.known import play_known
+from hapcore.replay.known import deliberate, play_known
 
 
 def pair(central, person=ADMIN):
@@ -163,6 +164,9 @@ def test_another_order_of_pairings_is_no_difference_but_another_pairing_is(tape)
     assert not play_known(read(recording)).differences
     answer(items[:1], items[1:place])
     assert [one.reason for one in play_known(read(recording)).differences] == ["other pairings"]
+    answer(items, [items[place], (1, b""), (3, bytes(32)), (11, b"\0")])
+    (difference,) = play_known(read(recording)).differences
+    assert deliberate(difference).name == "ble-without-empty-identifier"
 
 
 def test_state_numbers_that_were_set(tape):
@@ -260,3 +264,20 @@ def test_the_lock():
     central.get(0x43)
     central.close()
     check(tape, 20)
+
+
+def test_method_1_fails_with_apple_s_accessories():
+    """As recorded elsewhere: M4 is refused with status 06; ours goes on."""
+    tape = Tape()
+    tape.begin()
+    tape.case("method 1")
+    central = tape.connect()
+    run = PairSetupController(Draws(), method=Method.PAIR_SETUP_WITH_AUTH)
+    run.receive_m2(central.message(SETUP, run.m1())[1])
+    central.message(SETUP, run.m3(CODE.text))
+    central.close()
+    recording = tape.recording()
+    record = [one for one in recording["cases"][-1]["log"] if "result" in one][-1]
+    record["raw"], record["result"] = record["raw"][:4] + "06", {"status": 6, "body": ""}
+    (difference,) = play_known(read(recording)).differences
+    assert deliberate(difference).name == "ble-method-1"

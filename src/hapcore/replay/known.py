@@ -54,7 +54,7 @@ DELIBERATE: Sequence[Deliberate] = (
     Deliberate(
         "ble-method-1",
         r"status 00 instead of 06",
-        r"\APairSetup: (.*\n)*  Proof: [0-9a-f]{128}$",
+        r"\APairSetup: (.*\n)*  Proof: [0-9a-f]{128}(\n|$)",
         "The same over Bluetooth LE, where Apple's code fails at M4 with the PDU status 06.",
     ),
     Deliberate(
@@ -74,8 +74,14 @@ DELIBERATE: Sequence[Deliberate] = (
     Deliberate(
         "ble-empty-identifier",
         r"status 06 instead of 00",
-        r"\APairingPairings: (.*\n)*  Identifier: (\n|$)",
+        r"\APairingPairings: (.*\n)*  (Identifier: (\n|$)|PublicKey: 0{64})",
         "The same over Bluetooth LE: PDU status 06.",
+    ),
+    Deliberate(
+        "ble-without-empty-identifier",
+        r"pairings nobody can prove to have are missing",
+        r"\APairingPairings: (.*\n)*  Method: 05",
+        "Follows from refusing an empty identifier and a key of zeros: the list is shorter.",
     ),
     Deliberate(
         "without-empty-identifier",

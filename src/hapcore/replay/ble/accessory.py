@@ -27,7 +27,7 @@ from hapcore.replay.ble import air, numbers, show
 from hapcore.replay.ble.application import Application
 from hapcore.replay.ble.draws import Draws
 from hapcore.replay.ble.link import Link
-from hapcore.replay.ble.pairings import records_of
+from hapcore.replay.ble.pairings import differ, records_of
 from hapcore.replay.ble.records import open_record
 from hapcore.replay.ble.script import (
     Advert,
@@ -62,6 +62,7 @@ _BUFFER = 2048
 _KEY = "ble/state-number"
 _ATTEMPTS = re.compile(r"attempt counter set to (\d+)")
 _MAX_ATTEMPTS = 100
+_RESTART = re.compile(r"after (a |the )?restart|restart(s|ed)? (of )?the accessory|accessory (is |was )?restart")
 _WRITES = (Opcode.CHARACTERISTIC_WRITE, Opcode.CHARACTERISTIC_EXECUTE_WRITE)
 _PAIR_SETUP, _PAIRINGS = 0x22, 0x25
 _PAIRING_IIDS = frozenset({_PAIR_SETUP, 0x23, _PAIRINGS})
@@ -156,7 +157,7 @@ class _Player:
             self._stored["attempts"] = attempts[1].encode()
         number = numbers.first(self._script, case)
         jumps = number is not None and self._jumps(number)
-        if jumps or attempts is not None or re.search("restart", f"{case.name} {case.note}"):
+        if jumps or attempts is not None or _RESTART.search(f"{case.name} {case.note}"):
             self._advance(case.steps[0].t if case.steps else 0.0)
             self._restart(number if jumps else None)
 
@@ -361,10 +362,10 @@ class _Player:
             response = self._link.list.feed(opened)
         except PduError:
             return False
-        if response is not None and records_of(response.body) != records_of(step.answer.body):
+        if response is not None and (reason := differ(step.answer.body, response.body)):
             whole = step.plain[:3] + len(step.answer.body).to_bytes(2, "little") + step.answer.body
             ours = bytes((2, response.tid, response.status)) + len(response.body).to_bytes(2, "little") + response.body
-            self._differ("other pairings", show.response(whole, pairing=True), show.response(ours, pairing=True))
+            self._differ(reason, show.response(whole, pairing=True), show.response(ours, pairing=True))
         return True
 
     # Events.

@@ -7,7 +7,9 @@ from hapcore.codec.pdu import Parameter
 from hapcore.codec.tlv8 import TlvError
 from hapcore.pairing.items import Item
 
-__all__ = ["records_of"]
+__all__ = ["differ", "records_of"]
+
+_KEY_SIZE = 32
 
 
 def records_of(body: bytes) -> set[tuple[tuple[int, bytes], ...]] | None:
@@ -20,3 +22,18 @@ def records_of(body: bytes) -> set[tuple[tuple[int, bytes], ...]] | None:
         return None
     records = tlv8.split_list([item for item in items if item[0] != Item.STATE], Item.SEPARATOR)
     return {tuple(sorted(record)) for record in records}
+
+
+def differ(recorded: bytes, ours: bytes) -> str:
+    """In which way two lists differ, nothing if they do not."""
+    one, two = records_of(recorded), records_of(ours)
+    if one == two:
+        return ""
+    missing, more = (one or set()) - (two or set()), (two or set()) - (one or set())
+    if not more and all(_worthless(dict(record)) for record in missing):
+        return "pairings nobody can prove to have are missing"
+    return "other pairings"
+
+
+def _worthless(record: dict[int, bytes]) -> bool:
+    return not record.get(Item.IDENTIFIER) or record.get(Item.PUBLIC_KEY) == bytes(_KEY_SIZE)
