@@ -162,6 +162,29 @@ def test_obsolete_fragments_of_pairing_messages_are_put_together():
     assert air.ask(FinishPairSetup(SetupCode(CODE))) == PAIRING
 
 
+def test_an_accessory_that_has_its_answers_read_for_themselves_is_paired():
+    air = unpaired()
+    kept: dict[int, bytes] = {}
+
+    def responded(opcode: int, iid: int, response: Response) -> Response:
+        if iid not in (0x22, 0x23) or response.status:
+            return response
+        if opcode == Opcode.CHARACTERISTIC_WRITE:
+            kept[iid] = response.body
+            return Response(response.tid, 0)
+        return Response(response.tid, 0, kept[iid])
+
+    serve = air.device.serve
+    air.device.serve = lambda opcode, iid, request: (
+        Response(request.tid, 0)
+        if opcode == Opcode.CHARACTERISTIC_READ and iid in (0x22, 0x23)
+        else serve(opcode, iid, request)
+    )
+    air.device.responded = responded
+    air.ask(StartPairSetup(identity=CONTROLLER))
+    assert air.ask(FinishPairSetup(SetupCode(CODE))) == PAIRING
+
+
 def test_endless_fragments_end():
     air = unpaired()
     message = tlv8.encode([(1, tlv8.encode([(0x0C, b"x")]))])
@@ -707,6 +730,25 @@ def test_a_key_that_soon_ends_is_made_anew():
     assert air.device.key != first
     air.say(air.device.broadcast(0x33, b"\1"))
     assert (0x33, True) in changes(air)
+
+
+def test_broadcasts_alone_lead_to_a_new_key_in_time():
+    air = paired()
+    air.ask(Subscribe([ON]))
+    air.run(40)
+    first = air.device.key
+    air.device.gsn = 31700
+    air.run(60)
+    assert air.device.key == first
+    said = 0
+    while air.device.key == first:
+        said += 1
+        assert said < 60
+        air.say(air.device.broadcast(0x33, bytes((said % 2,))))
+    assert [value for _, value in changes(air)] == [bool(index % 2) for index in range(1, said + 1)]
+    air.run(60)
+    air.say(air.device.broadcast(0x33, bytes((1 - said % 2,))))
+    assert len(changes(air)) == said + 1
 
 
 def test_with_stay_the_link_is_kept_alive_for_subscriptions():

@@ -58,6 +58,10 @@ def _talk(session: Session, uuid: str, message: bytes, what: str, *, repeatable:
         response = yield from ask(Ask(Opcode.CHARACTERISTIC_WRITE, to, iid, what, body, repeatable, slow=True))
         answer = value_of(checked(response, what), what)
         if answer is None:
+            # Some take the message and have the answer read for itself (HAP-BLE A.7).
+            response = yield from ask(Ask(Opcode.CHARACTERISTIC_READ, to, iid, what, None, repeatable, slow=True))
+            answer = value_of(checked(response, what, Direction.READ), what)
+        if answer is None:
             raise RemoteProtocolError(f"a value in the answer to {what}", "none")
         piece, last = _fragment(answer)
         if piece is None:

@@ -140,6 +140,9 @@ class Peer(Telling):
                 self._tell(iid, value)
             if iid:
                 self._look_later()
+                if self._session.subscribed and self._session.knowledge.wants_key:
+                    # At its end the accessory falls silent, and says nothing else instead (HAP-BLE A.1.5).
+                    self._refresh_due = self._refresh_now = True
         if len(advertisement.name) > len(self.name):
             self.name = advertisement.name
         self.rssi = advertisement.rssi
