@@ -23,6 +23,7 @@ from hapcore.setup_code import SetupCode
 from hapcore.state import PAIRINGS
 
 from .background import background
+from .ble.central import Ble, open_hands
 from .client import Client
 from .entropy import system_entropy
 from .feed import Feed
@@ -77,7 +78,7 @@ class Controller(Keeping[Client], Awaiting):
     ) -> None:
         super().__init__(engine)
         self._nursery = nursery
-        self._pump = Pump(engine, nursery, self._report, store)
+        self.pump = Pump(engine, nursery, self._report, store)
         self._mdns = mdns
         self._interfaces = interfaces
         self._opening = trio.Lock()
@@ -86,12 +87,12 @@ class Controller(Keeping[Client], Awaiting):
 
     async def do(self, command: Command[R]) -> R:
         """Carry out any command of `hapcore.home`."""
-        return await self._pump.do(command)
+        return await self.pump.do(command)
 
     def discover(self, timeout: float | None = None) -> Discovery:
         """Iterate over the accessories on the network for `timeout` seconds (None: without end)."""
-        discovery = Discovery(self._pump)
-        self._pump.post(Discover(discovery, timeout))
+        discovery = Discovery(self.pump)
+        self.pump.post(Discover(discovery, timeout))
         return discovery
 
     async def pair(self, where: Where, setup_code: str, alias: str) -> Client:
@@ -112,7 +113,7 @@ class Controller(Keeping[Client], Awaiting):
             await self.do(start)
             yield StartedPairing(self, start)
         finally:
-            self._pump.post(CancelPairing(start))
+            self.pump.post(CancelPairing(start))
 
     @contextmanager
     def uncancelled(self) -> Generator[None, None, None]:
@@ -128,10 +129,10 @@ class Controller(Keeping[Client], Awaiting):
 
     def close(self) -> None:
         """Close all connections; `open_controller()` does it."""
-        self._pump.post(Close())
+        self.pump.post(Close())
 
     def _client(self, alias: str, address: str | None) -> Client:
-        return Client(self._engine, self._pump, alias, address)
+        return Client(self._engine, self.pump, alias, address)
 
     def _connect(self, effect: Connect) -> None:
         self._nursery.start_soon(self._carry, effect)
@@ -142,14 +143,14 @@ class Controller(Keeping[Client], Awaiting):
         try:
             stream = await dial(*effect.address)
         except Exception as error:  # noqa: BLE001 - a host name may be wrong in many ways; who waits learns it
-            self._pump.fail(effect, error, trio.current_time())
+            self.pump.fail(effect, error, trio.current_time())
             return
-        wire = self._pump.adopt(
+        wire = self.pump.adopt(
             stream, number, partial(engine.receive_data, number), partial(engine.receive_eof, number)
         )
         engine.connected(number, trio.current_time())
-        self._pump.drain()
-        await self._pump.attend(wire)
+        self.pump.drain()
+        await self.pump.attend(wire)
 
     def _browse(self, effect: Browse) -> None:
         self._looking = trio.CancelScope()
@@ -164,9 +165,9 @@ class Controller(Keeping[Client], Awaiting):
                 async with (await self._open_mdns()).browse() as browsing:
                     async for news in browsing:
                         self._engine.receive_discovery(news, trio.current_time())
-                        self._pump.drain()
+                        self.pump.drain()
             except Exception as error:  # noqa: BLE001 - as above
-                self._pump.fail(effect, error, trio.current_time())
+                self.pump.fail(effect, error, trio.current_time())
 
     async def _open_mdns(self) -> Mdns:
         """mDNS, opened when it is first needed."""
@@ -187,6 +188,7 @@ async def open_controller(
     *,
     mdns: bool | Mdns = True,
     interfaces: Sequence[str] | None = None,
+    ble: Ble = None,
     entropy: Entropy = system_entropy,
     engine: Callable[..., Connection] = Connection,
 ) -> AsyncGenerator[Controller, None]:
@@ -194,15 +196,19 @@ async def open_controller(
 
     `path` is the file that keeps the pairings (None: in memory only). `mdns` False never looks for anything on the
     network, an open `Mdns` is shared; `interfaces` are the addresses of ours to look on (None: all).
+    `ble` True finds and reaches accessories over the computer's Bluetooth LE too, an adapter's name ("hci1") over that
+    one, a backend over a virtual air.
     `engine` makes the engine of each connection, called like `Connection`; one that is recorded, for example.
 
     Raises `StateError` for a file that cannot be read (it is left alone).
     """
     store = open_store(path, PAIRINGS)
-    home = Home(await trio.to_thread.run_sync(store.load), entropy=entropy, engine=engine, discovery=bool(mdns))
+    table = await trio.to_thread.run_sync(store.load)
+    home = Home(table, entropy=entropy, engine=engine, discovery=bool(mdns), radio=bool(ble))
     async with background() as nursery:
         controller = Controller(home, nursery, store, mdns, interfaces)
-        try:
-            yield controller
-        finally:
-            controller.close()
+        async with open_hands(ble, controller.pump) as controller.radio:
+            try:
+                yield controller
+            finally:
+                controller.close()

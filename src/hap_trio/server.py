@@ -47,26 +47,45 @@ class Settings(CoreSettings, total=False):
     mdns: bool | Mdns
 
 
-class AccessoryServer(Serving[Feed[Event]]):
+class Hosting(Serving[Feed[Event]]):
+    """A running accessory, whatever it is served over."""
+
+    def __init__(self, engine: hap.Server, nursery: trio.Nursery, store: Store) -> None:
+        super().__init__(engine, Feed[Event])
+        self._nursery = nursery
+        self._announcements = Feed[Advertise](limit=1)  # only the latest counts
+        self._pump = Pump(engine, nursery, self._report, store)
+
+    async def do(self, command: Command[R]) -> R:
+        """Submit a command of `hapcore.accessory.commands`, such as `UpdateValues`, and wait for its result."""
+        return await self._pump.do(command)
+
+    def _post(self, command: Command[object]) -> None:
+        self._pump.post(command)
+
+    def _advertise(self, event: Advertise) -> None:
+        self._announcements.put(event)
+
+    def _wait(self, consultation: Consultation, awaited: Awaitable[object]) -> None:
+        self._nursery.start_soon(_await, consultation, awaited)
+
+    def _complain(self, one: CharacteristicId, error: Exception) -> None:
+        _log.error("the handler of characteristic %s failed", one, exc_info=error)
+
+
+class AccessoryServer(Hosting):
     """A running accessory, from `open_server()`."""
 
     def __init__(
         self, engine: hap.Server, told: list[Output], nursery: trio.Nursery, store: Store, listener: socket.socket
     ) -> None:
-        super().__init__(engine, Feed[Event])
-        self._nursery = nursery
-        self._announcements = Feed[Advertise](limit=1)  # only the latest counts
-        self._pump = Pump(engine, nursery, self._report, store)
+        super().__init__(engine, nursery, store)
         self.host: str
         self.port: int
         self.host, self.port = listener.getsockname()[:2]
         self._begin(told)
         self._pump.drain()
         nursery.start_soon(self._accept, listener)
-
-    async def do(self, command: Command[R]) -> R:
-        """Submit a command of `hapcore.ip.accessory`, such as `UpdateValues`, and wait for its result."""
-        return await self._pump.do(command)
 
     def attach(self, stream: trio.abc.Stream) -> trio.Event:
         """Serve a controller on any byte stream; the server owns and closes it. The event is set when it is closed."""
@@ -93,18 +112,6 @@ class AccessoryServer(Serving[Feed[Event]]):
     async def _accept(self, listener: socket.socket) -> None:
         while True:
             self.attach(await accept(listener))
-
-    def _post(self, command: Command[object]) -> None:
-        self._pump.post(command)
-
-    def _advertise(self, event: Advertise) -> None:
-        self._announcements.put(event)
-
-    def _wait(self, consultation: Consultation, awaited: Awaitable[object]) -> None:
-        self._nursery.start_soon(_await, consultation, awaited)
-
-    def _complain(self, one: CharacteristicId, error: Exception) -> None:
-        _log.error("the handler of characteristic %s failed", one, exc_info=error)
 
 
 async def _await(consultation: Consultation, awaited: Awaitable[object] | None) -> None:

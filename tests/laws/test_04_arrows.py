@@ -19,9 +19,19 @@ LAYERS = [
     ("hapcore.replay",),
     ("hapcore.testing",),
 ]
-#: What belongs to one world by nature is written there, once: mDNS in asyncio, carried by the bridge; the file store,
-#: which blocks and is run in a thread.
-SHARED = {("hap_trio.mdns", "hap_asyncio.mdns"), ("hap_sync.mdns", "hap_asyncio.mdns")}
+#: What belongs to one world by nature is written there, once: mDNS and Bluetooth LE in asyncio, carried by the bridge;
+#: the file store, which blocks and is run in a thread.
+SHARED = {
+    (f"{adapter}.{here}", f"hap_asyncio.{there}")
+    for adapter in ("hap_trio", "hap_sync")
+    for here, there in {
+        ("mdns", "mdns"),
+        ("ble.central", "ble"),
+        ("ble.server", "ble"),
+        ("testing.air", "ble"),
+        ("testing.air", "testing.radio"),
+    }
+}
 EVERYBODYS = ("hap_sync.store", "hap_sync.recording", "hap_sync.keylog", "hap_sync.listening")
 STRANGERS = [
     ("hapcore.ip", "hapcore.ble"),

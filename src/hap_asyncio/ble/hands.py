@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from hapcore.ble.controller.effects import Scan
 from hapcore.ble.controller.inputs import Advertisement, GattResult
@@ -20,12 +20,8 @@ __all__ = ["Air", "CentralHands", "Cross", "Tell"]
 Air: TypeAlias = bool | str | Backend
 #: Gives the home an input, wherever its engine is: called with what to do with it and the time there.
 Tell: TypeAlias = Callable[[Callable[[Home, float], object]], object]
-
-
-class Cross(Protocol):
-    """From where the engine is: call a function here, after everything that was to be called before."""
-
-    def __call__(self, function: Callable[[Effect], object], effect: Effect, /) -> object: ...
+#: From where the engine is: call a function here, after everything that was to be called before.
+Cross: TypeAlias = Callable[[Callable[[], object]], object]
 
 
 class CentralHands:
@@ -41,7 +37,7 @@ class CentralHands:
 
     def carry_out(self, effect: Effect) -> None:
         """Begin what the home wants; what comes of it is told to it."""
-        self._cross(self._begin, effect)
+        self._cross(partial(self._begin, effect))
 
     async def aclose(self) -> None:
         """Drop all links and stop scanning; wait until all is quiet."""

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from hap_asyncio.feed import Feed
 from hap_asyncio.tasks import Tasks, settle
@@ -39,6 +39,8 @@ _UNLIKELY: Final = 0x0E
 _EFFECTS: Final = (GattReply, GattRefuse, GattIndicate, DropLink, SetAdvertisement, StopAdvertising)
 #: Gives the engine an input, wherever it is: called with what to do with it and the time there.
 Tell: TypeAlias = Callable[[Callable[[Peripheral, float], object]], object]
+#: From where the engine is: call a function here, after everything that was to be called before.
+Cross: TypeAlias = Callable[[Callable[[], object]], object]
 
 
 class Settings(CoreSettings, total=False):
@@ -55,12 +57,6 @@ def make_peripheral(what: Served, settings: CoreSettings, state: Mapping[str, by
     words = settings.copy()
     words.setdefault("engine", cast("Callable[..., Server]", Peripheral))
     return cast("Peripheral", make_server(what, words, state, entropy))
-
-
-class Cross(Protocol):
-    """From where the engine is: call a function here, after everything that was to be called before."""
-
-    def __call__(self, function: Callable[[Output, int], object], effect: Output, link: int, /) -> object: ...
 
 
 class GattPort:
@@ -116,7 +112,7 @@ class GattPort:
         """Begin what the engine wants; False when the effect is none of these."""
         if not isinstance(effect, _EFFECTS):
             return False
-        self._cross(self._begin, effect, self._known)
+        self._cross(partial(self._begin, effect, self._known))
         return True
 
     # What the GATT server tells.

@@ -45,7 +45,7 @@ class PeripheralServer(Serving[Feed[Event]]):
         self._peripheral = engine
         self._pump = Pump(common, self._carry_out, store)
         self._loop = asyncio.get_running_loop()
-        self._port = GattPort(self._tell, lambda function, effect, link: function(effect, link))
+        self._port = GattPort(self._tell, lambda begin: begin())
         self._begin(told)
 
     @property

@@ -60,7 +60,7 @@ class Keeping(ABC, HomeRequests, Generic[C]):
         self._engine = engine
         self._clients: dict[str, C] = {}
         #: What carries out the effects of accessories over Bluetooth LE.
-        self._radio: Hands | None = None
+        self.radio: Hands | None = None
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -98,8 +98,8 @@ class Keeping(ABC, HomeRequests, Generic[C]):
             self._browse(output)
         elif isinstance(output, StopBrowsing):
             self._stop_browsing()
-        elif self._radio is not None and isinstance(output, Effect):
-            self._radio.carry_out(output)
+        elif self.radio is not None and isinstance(output, Effect):
+            self.radio.carry_out(output)
 
     @abstractmethod
     def _client(self, alias: str, address: str | None) -> C:

@@ -93,6 +93,11 @@ class Drive(ABC, Generic[W]):
         if due is not None:
             self._wake_by(due)
 
+    def give(self, put: Callable[..., object], clock: Callable[[], float]) -> None:
+        """An input from elsewhere: `put` is called with the engine and the time."""
+        put(self._polled, clock())
+        self.drain()
+
     def _keep(self, effect: Persist | Forget) -> None:
         """Store, in whatever thread. Raises what the store raises."""
         if isinstance(effect, Persist):
