@@ -12,7 +12,7 @@ pytest.importorskip("pcapng", reason="captures are read with the extra `decode`"
 
 from attrs import evolve
 from tests.decode.listening import gaps, heard, said
-from tests.decode.session import House, Talk, whole
+from tests.decode.session import TO_ACCESSORY, TO_CONTROLLER, House, Talk, whole
 from tests.decode.wire import (
     ACCESSORY,
     ACK,
@@ -78,6 +78,7 @@ ROUTING_AND_FRAGMENT = bytes([44, 0, 0, 0, 0, 0, 0, 0]) + bytes([6, 0, 0, 0, 0, 
         (cooked, 113, V6),
         (cooked2, 276, {}),
         (cooked2, 276, V6),
+        (lambda one: b"\x81\x00" + cooked2(one)[2:20] + b"\x00\x2a" + cooked2(one)[:2] + one.ip(), 276, {}),
         (loopback, 0, {}),
         (loopback, 0, V6),
         (loopback, 108, {}),
@@ -422,3 +423,16 @@ def test_what_was_decrypted_before(talk, keys):
     found = [entry for direction, data, time in talk.sent for entry in encrypted.feed(direction, data, time)]
     again = [entry for one in found for entry in plain.feed(one.direction, one.data, one.time)]
     assert said(again) == said(found)
+
+
+def test_a_lost_request_takes_its_answer_from_no_other():
+    """The answer to a request that was not captured belongs to none; later ones to theirs."""
+    conversation = Conversation("a > b", plain=True)
+    get, ok = b"GET /characteristics?id=1.%d HTTP/1.1\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n"
+    list(conversation.feed(TO_ACCESSORY, get % 9, 1.0))
+    list(conversation.gap(TO_ACCESSORY, 40, 2.0))
+    (answer,) = conversation.feed(TO_CONTROLLER, ok, 3.0)
+    assert answer.answers is None
+    (question,) = conversation.feed(TO_ACCESSORY, get % 10, 4.0)
+    (answer,) = conversation.feed(TO_CONTROLLER, ok, 5.0)
+    assert answer.answers == question.number
