@@ -9,9 +9,12 @@ from contextlib import asynccontextmanager
 import pytest
 from bleak import BleakClient, BleakScanner
 from bumble import att, hci
+from bumble.controller import Controller
 from bumble.core import UUID
-from bumble.device import Connection, Peer
+from bumble.device import Connection, Device, Peer
 from bumble.gatt_client import Client
+from bumble.link import LocalLink
+from bumble.transport.common import AsyncPipeSink
 from tests.adapters.ble.table import (
     DATA,
     IDENTIFY_HANDLE,
@@ -27,8 +30,9 @@ from tests.adapters.ble.table import (
     stage,
 )
 
+from hap_asyncio.ble.bumble import BumbleServer
 from hap_asyncio.ble.peripheral import RadioError, largest_read
-from hap_asyncio.ble.radio import open_radio, static_address
+from hap_asyncio.ble.radio import open_radio, static_address, switch_on
 from hap_asyncio.testing.radio import open_air
 from hapcore.ble.gatt import GattCharacteristic, GattService
 from hapcore.ble.uuids import CHARACTERISTIC_INSTANCE_ID, SERVICE_INSTANCE_ID
@@ -276,6 +280,33 @@ async def test_controllers_that_are_not_there(name: str):
     with pytest.raises(RadioError, match="cannot open the Bluetooth controller"):
         async with open_radio(name, address=ADDRESS):
             raise AssertionError("there is no such thing")
+
+
+@in_the_air
+async def test_controllers_with_extended_advertising():
+    """As most dongles of today: the same packets on the air by other commands."""
+    link = LocalLink()
+
+    async def device(name: str) -> Device:
+        controller = Controller(name, link=link, public_address=f"00:00:00:00:00:0{name}")
+        return await switch_on(controller, AsyncPipeSink(controller), f"F0:00:00:00:00:0{name}", name)
+
+    accessory, central = await device("1"), await device("2")
+    assert accessory.supports_le_extended_advertising
+    server, application = BumbleServer(accessory), Application()
+    await server.publish(TABLE, application)
+    await server.advertise(DATA, SCAN_RESPONSE, 0.02)
+    for number in range(1, 4):
+        connection = await central.connect_le(hci.Address(server.address), timeout=5)
+        async with Peer(connection) as peer:
+            assert await peer.get_characteristics_by_uuid(UUID(NAME))[0].read_value() == b"Lamp"
+            await server.advertise(DATA[:-1] + bytes([number]), SCAN_RESPONSE, 0.02)
+        await server.drop(number)
+        await application.until("closed", number)
+    await server.aclose()
+    assert accessory.legacy_advertising_set is None
+    for one in (accessory, central):
+        one.host.emit("flush")
 
 
 def test_static_addresses():
