@@ -29,7 +29,8 @@ from .stream import dial
 from .tasks import settle
 from .wire import Link
 
-if TYPE_CHECKING:  # costs the import of zeroconf: only who opens mDNS pays
+if TYPE_CHECKING:  # costs the import of bleak and of zeroconf: only who uses them pays
+    from .ble.hands import Air
     from .mdns import Mdns
 
 __all__ = ["Controller", "Discovery", "StartedPairing", "open_controller"]
@@ -112,6 +113,14 @@ class Controller(Keeping[Client], Awaiting):
         finally:
             self._pump.post(CancelPairing(start))
 
+    def use_radio(self, air: Air) -> None:
+        """Find and reach accessories over this, too; `open_controller()` does it."""
+        from .ble.hands import CentralHands
+
+        tell = partial(self._pump.give, clock=asyncio.get_running_loop().time)
+        self.radio = hands = CentralHands(air, tell, lambda begin: begin())
+        self._opened.push_async_callback(hands.aclose)
+
     async def aclose(self) -> None:
         """Close all connections; `open_controller()` does it."""
         self._pump.post(Close())
@@ -168,6 +177,7 @@ async def open_controller(
     *,
     mdns: bool | Mdns = True,
     interfaces: Sequence[str] | None = None,
+    ble: Air | None = None,
     entropy: Entropy = system_entropy,
     engine: Callable[..., Connection] = Connection,
 ) -> AsyncGenerator[Controller, None]:
@@ -175,15 +185,19 @@ async def open_controller(
 
     `path` is the file that keeps the pairings (None: in memory only). `mdns` False never looks for anything on the
     network, an open `Mdns` is shared; `interfaces` are the addresses of ours to look on (None: all).
+    `ble` True finds and reaches accessories over the computer's Bluetooth LE too, an adapter's name ("hci1") over that
+    one, a backend over a virtual air.
     `engine` makes the engine of each connection, called like `Connection`; one that is recorded, for example.
 
     Raises `StateError` for a file that cannot be read (it is left alone).
     """
     store = open_store(path, PAIRINGS)
     table = await asyncio.to_thread(store.load)
-    home = Home(table, entropy=entropy, engine=engine, discovery=bool(mdns))
+    home = Home(table, entropy=entropy, engine=engine, discovery=bool(mdns), radio=bool(ble))
     controller = Controller(home, store, mdns, interfaces)
     try:
+        if ble:
+            controller.use_radio(ble)
         yield controller
     finally:
         await controller.aclose()
