@@ -78,7 +78,7 @@ class Pump(Drive[Wire]):
         finally:
             del self._waiting[number]
             self._replies.pop(number, None)
-        if (error := outcome(reply)) is not None:
+        if isinstance(reply, hap.Failed) and (error := outcome(reply)) is not None:
             raise error
         return cast("R", cast("hap.Done", reply).result)
 

@@ -132,12 +132,23 @@ class Home(Engine):
 
         Raises `LocalProtocolError` (or `ValueRefused`) for what cannot be, and nothing is changed then.
         """
-        self._timers.now = self._advance(now)
+        now = self._timers.now = self._advance(now)
         kind = type(command)
         if self._closed and kind not in _HARMLESS:
             raise LocalProtocolError("this controller is closed")
         if isinstance(command, Ask):
-            return self._asked(command)
+            # Every read and write of a controller passes here: no call that can be spared.
+            one = self._residents.known.get((command.alias, command.address)) or self._residents.get(
+                command.alias, command.address
+            )
+            if (link := one.ready(command.command)) is None:
+                return self._asked(one, command.command)
+            asked = link.carrier.submit(command.command, now)
+            number = link.waiting[asked] = self._next_command()
+            self._links.collect(link)
+            if self._pending:
+                self._work()
+            return number
         if kind in self._procedures:
             self._check_room()
             return self._start(self._procedures[kind](command))
@@ -161,7 +172,8 @@ class Home(Engine):
         if (link := self._links.streams.get(connection)) is not None:
             link.carrier.receive_data(data, now)
             self._links.collect(link)
-            self._work()
+            if self._pending:
+                self._work()
 
     def receive_eof(self, connection: ConnectionId, now: float) -> None:
         """A stream was closed by the other side, or broke."""
@@ -275,16 +287,9 @@ class Home(Engine):
         self._emit_confirmed(effect, done, lambda: promise.fail(self._fault))
         yield from promise.wait()
 
-    def _asked(self, command: Ask[Any]) -> CommandId:
-        one = self._residents.get(command.alias, command.address)
-        link = one.ready(command.command)
-        if link is None:
-            self._check_room()
-            return self._start(self._ask(one, command.command))
-        number = self._next_command()
-        self._links.pass_on(link, command.command, number)
-        self._work()
-        return number
+    def _asked(self, one: Resident, command: Command[Any]) -> CommandId:
+        self._check_room()
+        return self._start(self._ask(one, command))
 
     def _ask(self, one: Resident, command: Command[Any]) -> Procedure[Any]:
         link = yield from self._residents.ready(one, command)

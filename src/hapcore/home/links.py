@@ -12,7 +12,6 @@ from hapcore.controller.events import CharacteristicChanged, SessionClosed
 from hapcore.engine import (
     CloseConnection,
     Command,
-    CommandId,
     ConnectionId,
     Done,
     Effect,
@@ -98,11 +97,6 @@ class Links:
             del self._links[number]
             link.state = LinkState.CLOSED
             link.opened.fail(Disconnected(reason))
-
-    def pass_on(self, link: Link, command: Command[Any], number: CommandId) -> None:
-        """Submit a command whose end is that of the home's command `number`. Raises what the engine raises."""
-        link.waiting[link.carrier.submit(command, self._timers.now)] = number
-        self.collect(link)
 
     def ask(self, link: Link, command: Command[R]) -> Procedure[R]:
         """Within a procedure: the result of a command. Raises what it failed with."""

@@ -73,7 +73,7 @@ class Residents:
         self._agenda = agenda
         self._emit = emit
         self._store = store
-        self._residents: dict[tuple[str, str | None], Resident] = {}
+        self.known: dict[tuple[str, str | None], Resident] = {}
 
     def take(self, alias: str, link: Link) -> None:
         """The link of an accessory that may be anywhere."""
@@ -82,28 +82,28 @@ class Residents:
 
     def find(self, alias: str, address: str | None) -> Resident | None:
         """The one that is known already."""
-        return self._residents.get((alias, address))
+        return self.known.get((alias, address))
 
     def get(self, alias: str, address: str | None) -> Resident:
         """The one there is or will be. Raises `LocalProtocolError` for an unknown alias and what is no address."""
-        if (known := self._residents.get((alias, address))) is not None:
+        if (known := self.known.get((alias, address))) is not None:
             return known
         self._book.check_address(alias, address)
-        if len(self._residents) >= MAX_LINKS:
+        if len(self.known) >= MAX_LINKS:
             raise LocalProtocolError(f"{MAX_LINKS} accessories and addresses are in use already")
         one = Resident(alias, None if address is None else split_address(address))
-        self._residents[alias, address] = one
+        self.known[alias, address] = one
         return one
 
     def called(self, alias: str) -> Iterator[Resident]:
         """All of one name."""
-        return (one for (name, _), one in self._residents.items() if name == alias)
+        return (one for (name, _), one in self.known.items() if name == alias)
 
     def drop(self, alias: str) -> None:
         """Close what is called so, and know it no more."""
         for one in list(self.called(alias)):
             self.close(one)
-        self._residents = {key: one for key, one in self._residents.items() if key[0] != alias}
+        self.known = {key: one for key, one in self.known.items() if key[0] != alias}
 
     def close(self, one: Resident) -> None:
         """Close the connection, also one that is being made."""
@@ -114,7 +114,7 @@ class Residents:
 
     def close_all(self) -> None:
         """Close all."""
-        for one in self._residents.values():
+        for one in self.known.values():
             self.close(one)
 
     def up(self, one: Resident) -> Procedure[Link]:
