@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count
+from typing import Any, cast
 
 from hapcore.crypto.frames import SessionKeys
 from hapcore.decode.conversation import Conversation
@@ -35,8 +36,8 @@ def _decode_transcript(transcript: Transcript, numbers: Iterator[int]) -> Iterat
     time = 0.0
     for line in transcript.lines:
         content = line.content
-        out = content.get("out")
-        number = content.get("connection") if not isinstance(out, dict) else out.get("connection")
+        out = cast("Mapping[str, Any]", content["out"]) if isinstance(content.get("out"), dict) else None
+        number = content.get("connection") if out is None else out.get("connection")
         if "t" in content:
             time = float(content["t"])
         if not isinstance(number, int):
@@ -50,10 +51,10 @@ def _decode_transcript(transcript: Transcript, numbers: Iterator[int]) -> Iterat
         talk = talks[number]
         if "message" in content:
             yield from talk.feed(heard, str(content["message"]).encode("latin-1"), time)
-        elif isinstance(out, dict) and out.get("$") == "SendBytes":
+        elif out is not None and out.get("$") == "SendBytes":
             plain = str(out["text"]).encode("latin-1") if "text" in out else bytes.fromhex(out["data"]["$bytes"])
             yield from talk.feed(said, plain, time)
-        elif content.get("in") == "eof" or (isinstance(out, dict) and out.get("$") == "CloseConnection"):
+        elif content.get("in") == "eof" or (out is not None and out.get("$") == "CloseConnection"):
             yield from talks.pop(number).close(time)
     for talk in talks.values():
         yield from talk.close(time, "the transcript ends")
