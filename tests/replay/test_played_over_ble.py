@@ -101,6 +101,15 @@ def test_an_answer_that_was_none():
     assert reasons(recording)[0] == "the read is refused"
 
 
+def test_an_answer_that_nobody_saw():
+    """The link broke before: nothing is known of it."""
+    recording = raw("ble-timed-write")
+    record = records(recording, "read", att_error=17)[0]
+    del record["att_error"]
+    record["error"] = "disconnected"
+    assert reasons(recording) == []
+
+
 def test_a_link_that_was_kept():
     recording = raw("ble-timed-write")
     for record in records(recording, "disconnected", by="accessory"):
