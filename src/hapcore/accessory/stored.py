@@ -43,7 +43,7 @@ _PAIRING = "pairing/"
 CONFIG_NUMBERS = 65535
 #: What stays in the table when a person resets it, by how much is forgotten.
 KEPT_AT_RESET: Mapping[str, frozenset[str]] = {
-    "pairings": frozenset({"identity", "setup", "database", "ids"}),
+    "pairings": frozenset({"identity", "setup", "database", "ids", "ble/state-number", "ble/firmware"}),
     "identity": frozenset({"setup", "ids"}),
     "everything": frozenset(),
 }
