@@ -33,15 +33,14 @@ from hapcore.codec.pdu import (
     write_request,
     write_response,
 )
-from hapcore.codec.tlv8 import TlvError
 from hapcore.controller.commands import FinishPairSetup, StartPairSetup, VerifyPairing
 from hapcore.controller.events import CharacteristicChanged
-from hapcore.crypto.keys import hkdf, open_sealed, verify, x25519_public
 from hapcore.crypto.secret import Secret
 from hapcore.engine import Command, CommandId, Done, Failed
 from hapcore.errors import LocalProtocolError, PairingRefused, Refused
 from hapcore.pairing.items import Item
 from hapcore.pairing.records import Pairing
+from hapcore.replay.ble_controller.honest import is_honest, meaning, proves, whole
 from hapcore.replay.ble_controller.layout import CONFIG_NUMBER
 from hapcore.replay.ble_controller.player import Player, SayInClear
 from hapcore.replay.ble_controller.requests import asked, plain_value, said
@@ -227,7 +226,7 @@ class Conversation:
                 self._draws.fixed["pair-setup.srp-a"] = run.a
             self._method = method[0]
             self._ended(talk, self._submit(StartPairSetup(identity=self._tape.controllers.get(run.controller))))
-        elif state == b"\x03" and self._engine is not None and _proves(message, run):
+        elif state == b"\x03" and self._engine is not None and proves(message, run):
             try:
                 command = FinishPairSetup(SetupCode(run.code))
             except LocalProtocolError:
@@ -376,10 +375,10 @@ class Conversation:
         if self._written == talk.writes:
             self._tally.compared += 1
             return True
-        ours = None if talk.encrypted else _whole(self._written)
+        ours = None if talk.encrypted else whole(self._written)
         theirs = talk.request
         if ours is not None and theirs is not None:
-            if _meaning(ours) == _meaning(theirs):
+            if meaning(ours) == meaning(theirs):
                 self._tally.compared += 1
                 return True
             if not self._regular(talk):
@@ -394,37 +393,11 @@ class Conversation:
         return False
 
     def _regular(self, talk: Talk) -> bool:
-        """Whether an honest controller would have sent this M3 or M5: what is sealed in it opens, and is signed."""
-        message = talk.message
-        sealed = message.get(Item.ENCRYPTED_DATA)
-        state = message.get(Item.STATE)
-        if sealed is None:
-            return state == b"\x01" and set(message) <= {Item.STATE, Item.METHOD, Item.PUBLIC_KEY}
         verifying = self._uuids[talk.handle].uuid == uuids.PAIR_VERIFY
         runs: tuple[Setup, ...] | tuple[Verify, ...] = self._case.verifies if verifying else self._case.setups
         at = self._verifies if verifying else self._setups
         run = runs[at] if 0 <= at < len(runs) else None
-        key = run.verify_key if isinstance(run, Verify) else run.encrypt_key if isinstance(run, Setup) else None
-        if key is None or state not in (b"\x03", b"\x05"):
-            return False
-        opened = open_sealed(key, b"PV-Msg03" if verifying else b"PS-Msg05", sealed)
-        if opened is None:
-            return False
-        try:
-            inner = dict(tlv8.decode_tolerant(opened))
-        except TlvError:
-            return False
-        identifier = inner.get(Item.IDENTIFIER, b"")
-        controller = self._tape.controllers.get(identifier.decode(errors="replace"))
-        if controller is None:
-            return False
-        if isinstance(run, Setup):
-            salt, info = b"Pair-Setup-Controller-Sign-Salt", b"Pair-Setup-Controller-Sign-Info"
-            signed = hkdf(run.session_key or b"", salt, info) + identifier + controller.ltpk
-        else:
-            own = x25519_public(run.ephemeral) if isinstance(run, Verify) else b""
-            signed = own + identifier + self._accessory_key
-        return verify(controller.ltpk, signed, inner.get(Item.SIGNATURE, b""))
+        return is_honest(talk.message, run, self._tape.controllers, self._accessory_key)
 
     # --- the rest -------------------------------------------------------------------------------------------------
 
@@ -521,25 +494,3 @@ def _number(value: Any) -> float:
 def _features(request: Request | None, method: int) -> list[bytes]:
     body = tlv8.encode([(Parameter.VALUE, bytes((method,)))])
     return write_response(Response(0 if request is None else request.tid, 0, body), _MAX_ATTRIBUTE)
-
-
-def _whole(fragments: list[bytes]) -> Request | None:
-    reader, found = RequestReader(), None
-    for one in fragments:
-        found = reader.feed(one) or found
-    return found
-
-
-def _meaning(request: Request) -> object:
-    """A pairing message whatever the order of its items."""
-    body = dict(tlv8.decode_tolerant(request.body or b""))
-    inner = dict(tlv8.decode_tolerant(body.pop(Parameter.VALUE, b"")))
-    return request.opcode, request.tid, request.iid, body, inner
-
-
-def _proves(message: dict[int, bytes], run: Setup) -> bool:
-    """Whether M3 is what an honest controller with this code and secret would send."""
-    if set(message) != {Item.STATE, Item.PUBLIC_KEY, Item.PROOF} or run.a is None:
-        return False
-    public, proof = message[Item.PUBLIC_KEY], message[Item.PROOF]
-    return (int.from_bytes(public, "big"), int.from_bytes(proof, "big")) == (run.public, run.proof)
