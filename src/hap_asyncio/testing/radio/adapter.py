@@ -114,10 +114,14 @@ class Adapter:
         await self.device.disconnect(connection, hci.HCI_ErrorCode.REMOTE_USER_TERMINATED_CONNECTION_ERROR)
 
     async def _give_up(self, attempt: asyncio.Future[Connection]) -> None:
-        while not attempt.done():
+        deadline = asyncio.get_running_loop().time() + _PARTING
+        while not attempt.done() and asyncio.get_running_loop().time() < deadline:
             if self.device.is_le_connecting:
                 await self.device.send_sync_command_raw(hci.HCI_LE_Create_Connection_Cancel_Command())
             await asyncio.wait([attempt], timeout=_AGAIN)
+        if not attempt.done():
+            attempt.cancel()
+            await asyncio.wait([attempt])
         if not attempt.cancelled() and attempt.exception() is None:
             await self.hang_up(attempt.result())
 
