@@ -20,7 +20,7 @@ if options.plain:
 
 STARTED = time.perf_counter()
 from hapcore.errors import HapError  # noqa: E402 - the import is part of what is measured
-from hapcore.ip.controller import GetAccessories  # noqa: E402
+from hapcore.ip.controller import Close  # noqa: E402
 
 CODE = "031-45-154"
 
@@ -54,8 +54,7 @@ class Awaiting:
     async def verify(self, command: dict) -> int:
         """A new connection each time, verified and nothing more."""
         for _ in range(command["count"]):
-            await self.client.aclose()
-            await self.client._ready(GetAccessories())
+            await self.client.do(Close())  # connects and verifies first
         return command["count"]
 
     async def read(self, command: dict) -> int:
@@ -121,8 +120,7 @@ class Blocking:
     def verify(self, command: dict) -> int:
         """A new connection each time, verified and nothing more."""
         for _ in range(command["count"]):
-            self.client.close()
-            self.client._ready(GetAccessories())
+            self.client.do(Close())  # connects and verifies first
         return command["count"]
 
     def read(self, command: dict) -> int:
