@@ -433,11 +433,12 @@ class Air:
 
     def _carry_out(self, effect: Any) -> None:
         device, engine = self.device, self.engine
+        spoilt = self.hook(effect)
         if isinstance(effect, GattDisconnect):
             device.closed()
-            engine.link_lost(self.time)
+            if spoilt != "silent":
+                engine.link_lost(self.time)
             return
-        spoilt = self.hook(effect)
         if spoilt == "silent":
             return
         if spoilt == "error":

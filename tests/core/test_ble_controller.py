@@ -258,6 +258,19 @@ def test_a_resume_that_is_refused_is_followed_by_one_full_verify():
     assert opcodes(air) == [Opcode.CHARACTERISTIC_WRITE] * 3 + [Opcode.CHARACTERISTIC_READ]
 
 
+def test_a_session_is_offered_once():
+    air = paired()
+    air.ask(Read([ON]))
+    air.run(30)
+    air.device.log.clear()
+    spoilt: list[object] = []
+    air.hook = lambda effect: spoilt.append(effect) or "lost" if isinstance(effect, GattRead) and not spoilt else None
+    assert air.ask(Read([ON])) == {ON: ReadResult(False)}
+    messages = [tlv8.first(tlv8.decode(body or b""), 1) or b"" for _, iid, body in air.device.log if iid == 0x23]
+    methods = [tlv8.first(tlv8.decode(message), 0) for message in messages]
+    assert methods == [b"\x06", None, None], "what was offered may be used up"
+
+
 def test_signatures_are_read_inside_the_session_and_the_pairing_service_is_left_alone():
     air = paired()
     air.ask(GetAccessories())
@@ -631,6 +644,34 @@ def test_a_link_lost_between_indication_and_read_loses_no_change():
     assert changes(air) == [(0x33, True)]
 
 
+def test_changes_that_wait_for_their_turn_outlive_the_link():
+    air = paired()
+    air.ask(Subscribe([ON, BRIGHTNESS]))
+    air.hook = lambda effect: "silent"
+    air.indicate(0x33, b"\1")
+    air.indicate(0x34, (9).to_bytes(4, "little"))
+    air.hook = lambda effect: None
+    air.lose()
+    air.run(5)
+    assert sorted(changes(air)) == [(0x33, True), (0x34, 9)]
+
+
+def test_commands_and_changes_take_turns():
+    air = paired()
+    air.ask(Subscribe([ON, BRIGHTNESS]))
+    held: list[object] = []
+    air.hook = lambda effect: held.append(effect) or "silent"
+    numbers = [air.do(Read([SECOND])) for _ in range(6)]
+    air.indicate(0x33, b"\1")
+    air.indicate(0x34, (9).to_bytes(4, "little"))
+    air.hook = lambda effect: None
+    air._carry_out(held[0])
+    air.pump()
+    told = [one for one in air.outputs if isinstance(one, CharacteristicChanged | Done)][-8:]
+    assert [isinstance(one, CharacteristicChanged) for one in told] == [False, True, False, True] + [False] * 4
+    assert all(air.replies(number) for number in numbers)
+
+
 def test_a_button_is_told_at_each_press():
     air = paired()
     air.ask(Subscribe([BUTTON]))
@@ -718,6 +759,20 @@ def test_a_forged_broadcast_changes_nothing():
     air.say(bytes(packet))
     air.run(60)
     assert changes(air) == []
+
+
+def test_a_broadcast_that_cannot_be_read_is_a_reason_to_connect_once():
+    air = paired()
+    air.ask(Subscribe([ON]))
+    air.run(40)
+    packet = bytearray(air.device.broadcast(0x33, b"\1"))
+    air.device.gsn -= 1
+    packet[-1] ^= 1
+    before = connects(air)
+    for _ in range(20):
+        air.say(bytes(packet))
+        air.run(30)
+    assert connects(air) == before + 1
 
 
 def test_a_key_that_soon_ends_is_made_anew():
@@ -827,6 +882,17 @@ def test_a_read_is_tried_again_on_a_new_link_and_a_write_is_not(how):
         assert len([one for one in air.effects if isinstance(one, GattDisconnect)]) == (how in ("error", "silent"))
         # The next session is as good as the first.
         assert air.ask(Read([BRIGHTNESS])) == {BRIGHTNESS: ReadResult(50)}
+
+
+def test_a_host_that_does_not_say_that_a_link_is_gone_is_not_waited_for():
+    air = paired()
+    air.ask(Read([ON]))
+    air.hook = lambda effect: "silent" if isinstance(effect, GattDisconnect) else None
+    air.run(25)
+    assert air.engine.link is Link.CLOSING
+    began = air.time
+    assert air.ask(Read([ON])) == {ON: ReadResult(False)}
+    assert air.time - began < 10
 
 
 def test_a_read_that_fails_twice_fails():
