@@ -21,6 +21,7 @@ from hapcore.ip.controller import Connection
 from hapcore.setup_code import SetupCode
 from hapcore.state import PAIRINGS
 
+from .ble.opening import Ble, open_hands
 from .client import Client
 from .entropy import system_entropy
 from .feed import Feed
@@ -29,8 +30,7 @@ from .stream import dial
 from .tasks import settle
 from .wire import Link
 
-if TYPE_CHECKING:  # costs the import of bleak and of zeroconf: only who uses them pays
-    from .ble.hands import Air
+if TYPE_CHECKING:  # costs the import of zeroconf: only who opens mDNS pays
     from .mdns import Mdns
 
 __all__ = ["Controller", "Discovery", "StartedPairing", "open_controller"]
@@ -76,7 +76,7 @@ class Controller(Keeping[Client], Awaiting):
 
     def __init__(self, engine: Home, store: Store, mdns: bool | Mdns, interfaces: Sequence[str] | None) -> None:
         super().__init__(engine)
-        self._pump = Pump(engine, self._report, store)
+        self.pump = Pump(engine, self._report, store)
         self._mdns = mdns
         self._interfaces = interfaces
         self._opening = asyncio.Lock()
@@ -85,12 +85,12 @@ class Controller(Keeping[Client], Awaiting):
 
     async def do(self, command: Command[R]) -> R:
         """Carry out any command of `hapcore.home`."""
-        return await self._pump.submit(command)
+        return await self.pump.submit(command)
 
     def discover(self, timeout: float | None = None) -> Discovery:
         """Iterate over the accessories on the network for `timeout` seconds (None: without end)."""
-        discovery = Discovery(self._pump)
-        self._pump.post(Discover(discovery, timeout))
+        discovery = Discovery(self.pump)
+        self.pump.post(Discover(discovery, timeout))
         return discovery
 
     async def pair(self, where: Where, setup_code: str, alias: str) -> Client:
@@ -109,44 +109,35 @@ class Controller(Keeping[Client], Awaiting):
         start = StartPairing(where, alias)
         try:
             await self.do(start)
-            yield StartedPairing(self, self._pump, start)
+            yield StartedPairing(self, self.pump, start)
         finally:
-            self._pump.post(CancelPairing(start))
-
-    def use_radio(self, air: Air) -> None:
-        """Find and reach accessories over this, too; `open_controller()` does it."""
-        from .ble.hands import CentralHands
-
-        tell = partial(self._pump.give, clock=asyncio.get_running_loop().time)
-        self.radio = hands = CentralHands(air, tell, lambda begin: begin())
-        self._opened.push_async_callback(hands.aclose)
+            self.pump.post(CancelPairing(start))
 
     async def aclose(self) -> None:
         """Close all connections; `open_controller()` does it."""
-        self._pump.post(Close())
-        await self._pump.aclose()
+        self.pump.post(Close())
+        await self.pump.aclose()
         await settle(self._opened.aclose())
 
     def _client(self, alias: str, address: str | None) -> Client:
-        return Client(self._engine, self._pump, alias, address)
+        return Client(self._engine, self.pump, alias, address)
 
     def _connect(self, effect: Connect) -> None:
-        self._pump.tasks.start(self._dial(effect))
+        self.pump.tasks.start(self._dial(effect))
 
     async def _dial(self, effect: Connect) -> None:
         try:
             await dial(partial(self._carry, effect), *effect.address)
         except Exception as error:  # noqa: BLE001 - a host name may be wrong in many ways; who waits learns it
-            self._pump.fail(effect, error, asyncio.get_running_loop().time())
+            self.pump.fail(effect, error, asyncio.get_running_loop().time())
 
     def _carry(self, effect: Connect, link: Link) -> None:
         engine, number = self._engine, effect.connection
-        self._pump.adopt(link, number, partial(engine.receive_data, number), partial(engine.receive_eof, number))
-        engine.connected(number, asyncio.get_running_loop().time())
-        self._pump.drain()
+        self.pump.adopt(link, number, partial(engine.receive_data, number), partial(engine.receive_eof, number))
+        self.pump.give(lambda home, now: home.connected(number, now), asyncio.get_running_loop().time)
 
     def _browse(self, effect: Browse) -> None:
-        self._looking = self._pump.tasks.start(self._look(effect))
+        self._looking = self.pump.tasks.start(self._look(effect))
 
     def _stop_browsing(self) -> None:
         self._looking.cancel()
@@ -156,10 +147,9 @@ class Controller(Keeping[Client], Awaiting):
         try:
             async with (await self._open_mdns()).browse() as browsing:
                 async for news in browsing:
-                    self._engine.receive_discovery(news, loop.time())
-                    self._pump.drain()
+                    self.pump.give(lambda home, now: home.receive_discovery(news, now), loop.time)  # noqa: B023 - called at once
         except Exception as error:  # noqa: BLE001 - as above
-            self._pump.fail(effect, error, loop.time())
+            self.pump.fail(effect, error, loop.time())
 
     async def _open_mdns(self) -> Mdns:
         """mDNS, opened when it is first needed."""
@@ -177,7 +167,7 @@ async def open_controller(
     *,
     mdns: bool | Mdns = True,
     interfaces: Sequence[str] | None = None,
-    ble: Air | None = None,
+    ble: Ble = None,
     entropy: Entropy = system_entropy,
     engine: Callable[..., Connection] = Connection,
 ) -> AsyncGenerator[Controller, None]:
@@ -195,9 +185,8 @@ async def open_controller(
     table = await asyncio.to_thread(store.load)
     home = Home(table, entropy=entropy, engine=engine, discovery=bool(mdns), radio=bool(ble))
     controller = Controller(home, store, mdns, interfaces)
-    try:
-        if ble:
-            controller.use_radio(ble)
-        yield controller
-    finally:
-        await controller.aclose()
+    async with open_hands(ble, controller.pump) as controller.radio:
+        try:
+            yield controller
+        finally:
+            await controller.aclose()

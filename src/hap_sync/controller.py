@@ -21,6 +21,7 @@ from hapcore.ip.controller import Connection
 from hapcore.setup_code import SetupCode
 from hapcore.state import PAIRINGS
 
+from .ble.central import Ble, open_hands
 from .client import Client
 from .entropy import system_entropy
 from .feed import Feed
@@ -83,7 +84,7 @@ class Controller(Keeping[Client], Blocking):
         super().__init__(engine)
         self._loop = loop
         self._stack = stack
-        self._pump = Pump(engine, loop, self._report, store)
+        self.pump = Pump(engine, loop, self._report, store)
         self._mdns = mdns
         self._interfaces = interfaces
         #: What is being looked for, and who looks once somebody does.
@@ -92,12 +93,12 @@ class Controller(Keeping[Client], Blocking):
 
     def do(self, command: Command[R]) -> R:
         """Carry out any command of `hapcore.home`."""
-        return self._pump.do(command)
+        return self.pump.do(command)
 
     def discover(self, timeout: float | None = None) -> Discovery:
         """Iterate over the accessories on the network for `timeout` seconds (None: without end)."""
-        discovery = Discovery(self._loop, self._pump)
-        self._pump.post(Discover(discovery, timeout))
+        discovery = Discovery(self._loop, self.pump)
+        self.pump.post(Discover(discovery, timeout))
         return discovery
 
     def pair(self, where: Where, setup_code: str, alias: str) -> Client:
@@ -118,15 +119,15 @@ class Controller(Keeping[Client], Blocking):
             self.do(start)
             yield StartedPairing(self, self._loop, start)
         finally:
-            self._pump.post(CancelPairing(start))
+            self.pump.post(CancelPairing(start))
 
     def close(self) -> None:
         """Close all connections; `open_controller()` does it at the end of its block."""
-        self._pump.post(Close())
-        self._pump.close()
+        self.pump.post(Close())
+        self.pump.close()
 
     def _client(self, alias: str, address: str | None) -> Client:
-        return Client(self._engine, self._pump, self._loop, alias, address)
+        return Client(self._engine, self.pump, self._loop, alias, address)
 
     def _connect(self, effect: Connect) -> None:
         self._loop.later(partial(self._carry_out, effect, partial(self._dial, effect)))
@@ -140,17 +141,16 @@ class Controller(Keeping[Client], Blocking):
         try:
             task()
         except Exception as error:  # noqa: BLE001 - who waits for the effect learns it
-            self._pump.fail(effect, error, time.monotonic())
+            self.pump.fail(effect, error, time.monotonic())
         except BaseException:
-            self._pump.fail(effect, Disconnected("interrupted"), time.monotonic())
+            self.pump.fail(effect, Disconnected("interrupted"), time.monotonic())
             raise
 
     def _dial(self, effect: Connect) -> None:
         engine, number = self._engine, effect.connection
         sock = dial(self._loop, *effect.address)
-        self._pump.adopt(sock, number, partial(engine.receive_data, number), partial(engine.receive_eof, number))
-        engine.connected(number, time.monotonic())
-        self._pump.drain()
+        self.pump.adopt(sock, number, partial(engine.receive_data, number), partial(engine.receive_eof, number))
+        self.pump.give(lambda home, now: home.connected(number, now), time.monotonic)
 
     def _look(self, effect: Browse) -> None:
         if self._mdns is True:
@@ -159,8 +159,7 @@ class Controller(Keeping[Client], Blocking):
             self._browsing = cast("Mdns", self._mdns).listen(self._heard)
 
     def _heard(self, news: DiscoveredAccessory | Gone) -> None:
-        self._engine.receive_discovery(news, time.monotonic())
-        self._pump.drain()
+        self.pump.give(lambda home, now: home.receive_discovery(news, now), time.monotonic)
 
     def _stop_browsing(self) -> None:
         self._wanted = None
@@ -175,6 +174,7 @@ def open_controller(
     *,
     mdns: bool | Mdns = True,
     interfaces: Sequence[str] | None = None,
+    ble: Ble = None,
     entropy: Entropy = system_entropy,
     engine: Callable[..., Connection] = Connection,
 ) -> Generator[Controller, None, None]:
@@ -182,13 +182,17 @@ def open_controller(
 
     `path` is the file that keeps the pairings (None: in memory only). `mdns` False never looks for anything on the
     network, an open `Mdns` is shared; `interfaces` are the addresses of ours to look on (None: all).
+    `ble` True finds and reaches accessories over the computer's Bluetooth LE too, an adapter's name ("hci1") over that
+    one, a backend over a virtual air.
     `engine` makes the engine of each connection, called like `Connection`; one that is recorded, for example.
 
     Raises `StateError` for a file that cannot be read (it is left alone).
     """
     store = open_store(path, PAIRINGS)
-    home = Home(store.load(), entropy=entropy, engine=engine, discovery=bool(mdns))
+    home = Home(store.load(), entropy=entropy, engine=engine, discovery=bool(mdns), radio=bool(ble))
     with ExitStack() as stack:
-        controller = Controller(home, stack.enter_context(thread_loop()), stack, store, mdns, interfaces)
+        loop = stack.enter_context(thread_loop())
+        controller = Controller(home, loop, stack, store, mdns, interfaces)
+        controller.radio = stack.enter_context(open_hands(ble, loop, controller.pump))
         stack.callback(controller.close)
         yield controller

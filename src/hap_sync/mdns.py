@@ -5,19 +5,17 @@ Its import costs that of asyncio and zeroconf, so it happens when mDNS is opened
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator, Sequence
-from contextlib import contextmanager, suppress
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from typing import TYPE_CHECKING
 
 from hapcore.discovery import DiscoveredAccessory, Gone, ServiceRecord
-from hapcore.errors import LocalProtocolError
 
+from .bridge import Bridge
 from .feed import Feed
 from .loop import Loop, thread_loop
 
 if TYPE_CHECKING:
-    import asyncio
     from concurrent.futures import Future
 
     from hap_asyncio.mdns import Browser
@@ -25,70 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Browsing", "Mdns", "open_mdns"]
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-class _Thread:
-    """An asyncio loop in a thread of its own."""
-
-    def __init__(self, loop: Loop) -> None:
-        import asyncio
-        import threading
-        from concurrent.futures import Future
-
-        self._asyncio = asyncio
-        self._loop = loop
-        self.closed = False
-        opened: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-
-        async def live() -> None:
-            stop = asyncio.Event()
-            opened.set_result((asyncio.get_running_loop(), stop))
-            await stop.wait()
-
-        def run() -> None:
-            # Not asyncio.new_event_loop(): once trio-asyncio has been imported, that makes one of its own loops.
-            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-                runner.run(live())
-
-        self._thread = threading.Thread(target=run, name="hap mdns", daemon=True)
-        self._thread.start()
-        self._inner, self._stop = opened.result()
-
-    def start(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Have it awaited there. Raises `LocalProtocolError` where the mDNS is closed."""
-        if self.closed:
-            raise LocalProtocolError("the mDNS is closed")
-        return self._asyncio.run_coroutine_threadsafe(function(*args, **kwargs), self._inner)
-
-    def run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Await it there, and serve everything of this thread meanwhile. Ctrl-C cancels it."""
-        future = self.start(function, *args, **kwargs)
-        future.add_done_callback(lambda _: self._loop.wake())
-        try:
-            self._loop.wait(future.done)
-        except BaseException:
-            future.cancel()
-            raise
-        return future.result()
-
-    def report(self, function: Callable[[], object]) -> None:
-        """From there: have the thread that waits here call it."""
-        with suppress(LocalProtocolError):
-            self._loop.call_soon(function)
-
-    def close(self) -> None:
-        """End the thread."""
-        self.closed = True
-        self._inner.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-
 
 class Mdns:
     """Announces and finds accessories on some interfaces; from `open_mdns()`. For the thread that opened it."""
 
-    def __init__(self, loop: Loop, thread: _Thread, inner: AsyncioMdns) -> None:
+    def __init__(self, loop: Loop, thread: Bridge, inner: AsyncioMdns) -> None:
         self._loop = loop
         self._thread = thread
         self._inner = inner
@@ -133,7 +72,7 @@ class Mdns:
             self._thread.run(self._inner.aclose)
 
 
-class Browsing(Feed[DiscoveredAccessory | Gone]):
+class Browsing(Feed[DiscoveredAccessory | Gone], AbstractContextManager["Browsing"]):
     """News of accessories, the latest about each: found, changed or gone. From `Mdns.browse()`, for one reader.
 
     Ends with its `with` block, with `close()`, or with the `Mdns` it is of.
@@ -142,7 +81,7 @@ class Browsing(Feed[DiscoveredAccessory | Gone]):
     def __init__(
         self,
         loop: Loop,
-        thread: _Thread,
+        thread: Bridge,
         inner: AsyncioMdns,
         ended: Callable[[Browsing], None],
         heard: Callable[[DiscoveredAccessory | Gone], object] | None,
@@ -174,12 +113,7 @@ class Browsing(Feed[DiscoveredAccessory | Gone]):
             with self._loop.shielded():  # over within one turn of the other loop
                 self._thread.run(self._browser.close)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -193,13 +127,6 @@ def open_mdns(interfaces: Sequence[str] | None = None, *, probe: bool = True) ->
     """
     from hap_asyncio.mdns import Mdns as AsyncioMdns
 
-    with thread_loop() as loop:
-        thread = _Thread(loop)
-        try:
-            mdns = Mdns(loop, thread, thread.run(AsyncioMdns.open, interfaces, probe))
-            try:
-                yield mdns
-            finally:
-                mdns.close()
-        finally:
-            thread.close()
+    with thread_loop() as loop, ExitStack() as stack:
+        thread = stack.enter_context(closing(Bridge(loop, "mDNS")))
+        yield stack.enter_context(closing(Mdns(loop, thread, thread.run(AsyncioMdns.open, interfaces, probe))))

@@ -46,34 +46,17 @@ class Settings(CoreSettings, total=False):
     mdns: bool | Mdns
 
 
-class AccessoryServer(Serving[Feed[Event]]):
-    """An accessory, from `open_server()`. It serves while `run()`, or any other call of this thread that waits, runs.
+class Hosting(Serving[Feed[Event]]):
+    """An accessory, whatever it is served over, while `run()`, or any other call of this thread that waits, runs.
 
-    Between those calls nothing moves: requests wait in the sockets, and timers come late.
+    Between those calls nothing moves: requests wait, and timers come late.
     """
 
-    def __init__(
-        self,
-        engine: hap.Server,
-        told: list[Output],
-        loop: Loop,
-        store: Store,
-        listener: Listener,
-        mdns: Mdns | None,
-        addresses: Sequence[str],
-    ) -> None:
+    def __init__(self, engine: hap.Server, loop: Loop, store: Store) -> None:
         super().__init__(engine, partial(Feed[Event], loop))
         self._loop = loop
-        self._mdns = mdns
-        self._addresses = addresses
-        self._announcing: set[Future[str]] = set()
         self._stopped = False
         self._pump = Pump(engine, loop, self._report, store)
-        self.host = listener.host
-        self.port = listener.port
-        self._begin(told)
-        self._pump.drain()
-        listener.start(self.attach)
 
     def run(self, timeout: float | None = None) -> None:
         """Serve for `timeout` seconds (None: without end), until `stop()` or Ctrl-C (`KeyboardInterrupt`)."""
@@ -105,44 +88,13 @@ class AccessoryServer(Serving[Feed[Event]]):
         """
         self._loop.call_soon(function)
 
-    def attach(self, transport: Transport) -> Callable[[], bool]:
-        """Serve a controller on a socket, or any object with `recv` and `sendall`; the server owns and closes it.
-
-        What it returns tells whether that has ended.
-        """
-        engine = self._engine
-        with self._loop:
-            number = engine.connection_opened(time.monotonic())
-            take, end = partial(engine.receive_data, number), partial(engine.receive_eof, number)
-            wire = self._pump.adopt(transport, number, take, end)
-        return lambda: wire.ended
-
     def stop(self) -> None:
         """Close all connections, and have `run()` return; `open_server()` does it at the end of its block."""
         super().stop()
         self._stopped = True
 
-    def close(self) -> None:
-        """Stop, and let go of the sockets; `open_server()` does it."""
-        self.stop()
-        self._pump.close()
-        for future in tuple(self._announcing):
-            future.cancel()
-
     def _post(self, command: Command[object]) -> None:
         self._pump.post(command)
-
-    def _advertise(self, event: Advertise) -> None:
-        if self._mdns is not None:
-            future = self._mdns.start_advertising(event.record, self.port, self._addresses)
-            self._announcing.add(future)
-            future.add_done_callback(partial(self._announced, event.record.name))
-
-    def _announced(self, name: str, future: Future[str]) -> None:
-        """In the thread of the mDNS. The accessory is there all the same, for those who know where."""
-        self._announcing.discard(future)
-        if not future.cancelled() and (error := future.exception()) is not None:
-            _log.error("could not announce %s: %s", name, error)
 
     def _ask(self, inquiry: Inquiry) -> None:
         # Not from within the pump: a handler may take long, and use a client of this very thread.
@@ -157,6 +109,61 @@ class AccessoryServer(Serving[Feed[Event]]):
 
     def _complain(self, one: CharacteristicId, error: Exception) -> None:
         _log.error("the handler of characteristic %s failed", one, exc_info=error)
+
+
+class AccessoryServer(Hosting):
+    """An accessory on the network, from `open_server()`. Requests wait in the sockets while nothing moves."""
+
+    def __init__(
+        self,
+        engine: hap.Server,
+        told: list[Output],
+        loop: Loop,
+        store: Store,
+        listener: Listener,
+        mdns: Mdns | None,
+        addresses: Sequence[str],
+    ) -> None:
+        super().__init__(engine, loop, store)
+        self._mdns = mdns
+        self._addresses = addresses
+        self._announcing: set[Future[str]] = set()
+        self.host = listener.host
+        self.port = listener.port
+        self._begin(told)
+        self._pump.drain()
+        listener.start(self.attach)
+
+    def attach(self, transport: Transport) -> Callable[[], bool]:
+        """Serve a controller on a socket, or any object with `recv` and `sendall`; the server owns and closes it.
+
+        What it returns tells whether that has ended.
+        """
+        engine = self._engine
+        with self._loop:
+            number = engine.connection_opened(time.monotonic())
+            take, end = partial(engine.receive_data, number), partial(engine.receive_eof, number)
+            wire = self._pump.adopt(transport, number, take, end)
+        return lambda: wire.ended
+
+    def close(self) -> None:
+        """Stop, and let go of the sockets; `open_server()` does it."""
+        self.stop()
+        self._pump.close()
+        for future in tuple(self._announcing):
+            future.cancel()
+
+    def _advertise(self, event: Advertise) -> None:
+        if self._mdns is not None:
+            future = self._mdns.start_advertising(event.record, self.port, self._addresses)
+            self._announcing.add(future)
+            future.add_done_callback(partial(self._announced, event.record.name))
+
+    def _announced(self, name: str, future: Future[str]) -> None:
+        """In the thread of the mDNS. The accessory is there all the same, for those who know where."""
+        self._announcing.discard(future)
+        if not future.cancelled() and (error := future.exception()) is not None:
+            _log.error("could not announce %s: %s", name, error)
 
 
 @contextmanager

@@ -600,7 +600,7 @@ def test_ctrl_c_in_a_write_only_loses_the_result(house: House) -> None:
     assert client.read([house.light.brightness.id])[house.light.brightness.id].value == 40
     assert list(house.server._pump._wires) == wires  # the very same connection
     assert house.light.on.value is True  # and the accessory finished the write
-    assert not house.home._pump._replies
+    assert not house.home.pump._replies
 
 
 @pytest.mark.parametrize("moment", [1, 2], ids=["waiting for the accessory", "storing"])

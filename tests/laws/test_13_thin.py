@@ -19,7 +19,7 @@ SHARED = {
     "hap_asyncio/ble",
 }
 #: What carries `hap_asyncio/ble` to the other worlds, with a limit of its own.
-APART = {"hap_trio/ble"}
+APART = {"hap_trio/ble", "hap_sync/ble"}
 APART_LIMIT = 125
 
 

@@ -1,4 +1,4 @@
-"""For the tests of blocking programs and transports: a conformance suite and a network in memory.
+"""For the tests of blocking programs and transports: a conformance suite, a network and an air in memory.
 
 Time is passed in: what is in memory takes a clock, `time.monotonic` or a `VirtualClock` that a test turns by hand, or
 that `virtual_time()` turns.
@@ -6,12 +6,14 @@ that `virtual_time()` turns.
 
 from hapcore.testing import Damage, TransportFault, VirtualClock, Weather
 
+from .air import Air, open_air
 from .clock import virtual_time
 from .damaged import DamagedTransport
 from .memory import MemoryTransport, Network, memory_transports
 from .suite import MakePair, check_transport
 
 __all__ = [
+    "Air",
     "Damage",
     "DamagedTransport",
     "MakePair",
@@ -22,5 +24,6 @@ __all__ = [
     "Weather",
     "check_transport",
     "memory_transports",
+    "open_air",
     "virtual_time",
 ]

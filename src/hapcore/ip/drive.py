@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from hapcore.engine import (
     CloseConnection,
@@ -93,7 +93,7 @@ class Drive(ABC, Generic[W]):
         if due is not None:
             self._wake_by(due)
 
-    def give(self, put: Callable[..., object], clock: Callable[[], float]) -> None:
+    def give(self, put: Callable[[Any, float], object], clock: Callable[[], float]) -> None:
         """An input from elsewhere: `put` is called with the engine and the time."""
         put(self._polled, clock())
         self.drain()
