@@ -10,9 +10,9 @@ from bleak import BleakClient, BleakScanner
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakDeviceNotFoundError, BleakError, BleakGATTProtocolError
-from bumble import hci
+from bumble import core, hci
 from bumble.core import UUID
-from bumble.device import Peer
+from bumble.device import Connection, Peer
 from tests.adapters.ble.table import (
     DATA,
     FLAGS,
@@ -289,6 +289,21 @@ async def test_a_connection_attempt_that_times_out():
 
 
 @in_the_air
+async def test_a_host_hears_that_its_attempt_was_cancelled():
+    async with stage() as here:
+        await here.server.stop_advertising()
+        device = await here.air.device("host")
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(core.TimeoutError):
+            await device.connect_le(hci.Address(here.server.address), timeout=0.05)
+        assert asyncio.get_running_loop().time() - started < 1
+        with pytest.raises(hci.HCI_Error):  # there is nothing to cancel any more
+            await device.send_sync_command(hci.HCI_LE_Create_Connection_Cancel_Command())
+        await here.server.advertise(DATA, b"", 0.16)
+        assert await device.connect_le(hci.Address(here.server.address), timeout=5)
+
+
+@in_the_air
 async def test_a_cancelled_connection_attempt():
     async with stage() as here:
         device = await nobody(here)
@@ -375,7 +390,11 @@ async def test_of_two_that_answer_one_advertisement_the_first_is_connected():
         other = await here.air.bleak()
         one = BleakClient(await here.find(), timeout=0.3, backend=here.backend.client)
         two = BleakClient(await here.find(), timeout=0.3, backend=other.client)
+        joined: list[Connection] = []
+        for backend in (here.backend, other):
+            backend.client.adapter.device.on("connection", joined.append)
         results = await asyncio.gather(one.connect(), two.connect(), return_exceptions=True)
+        assert len(joined) == 1  # the other was not led to believe so, either
         assert sorted(type(one).__name__ for one in results) == ["NoneType", "TimeoutError"]
         assert here.application.log[0][:2] == ("opened", 1)
         winner = one if one.is_connected else two
