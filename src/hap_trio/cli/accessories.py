@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from hap_trio.cli.common import (
+    adapter_option,
     address_option,
     alias_option,
     client,
@@ -112,6 +113,7 @@ async def _accessories(
 @file_option
 @address_option
 @interface_option
+@adapter_option
 @recorded
 @json_option
 def accessories(

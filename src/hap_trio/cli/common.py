@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial, wraps
 from pathlib import Path
-from typing import IO, Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import click
 import platformdirs
@@ -17,15 +17,19 @@ from rich.console import Console
 
 import hap_trio
 from hap_sync.recording import Recording
-from hapcore.discovery import DiscoveredAccessory
+from hap_trio.cli.problem import Problem
+from hap_trio.cli.radio import adapter_option, advising, ble_option, radio
+from hapcore.discovery import DiscoveredAccessory, Transport
 from hapcore.ids import CharacteristicId, HapStatus, Value
 from hapcore.ip.controller import Connection
 
 __all__ = [
     "Json",
     "Problem",
+    "adapter_option",
     "address_option",
     "alias_option",
+    "ble_option",
     "characteristics_option",
     "client",
     "controller",
@@ -34,7 +38,9 @@ __all__ = [
     "file_option",
     "interface_option",
     "json_option",
+    "keeper",
     "plain",
+    "radio",
     "recorded",
     "recording",
     "run",
@@ -52,13 +58,6 @@ console = Console(highlight=False, soft_wrap=True)
 
 def _default_file() -> str:
     return str(Path(platformdirs.user_data_dir("hapcore", appauthor=False)) / "pairings.json")
-
-
-class Problem(click.ClickException):
-    """Something the user must hear of: one line on stderr, exit code 1."""
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"hap: {self.message}", err=True, file=file)
 
 
 class _Characteristic(click.ParamType[CharacteristicId]):
@@ -168,14 +167,32 @@ def status_text(status: int) -> str:
 
 @asynccontextmanager
 async def controller(
-    file: str | None, *, mdns: bool, interfaces: tuple[str, ...] = ()
+    file: str | None, *, mdns: bool, interfaces: tuple[str, ...] = (), ble: str | bool | None = None
 ) -> AsyncGenerator[hap_trio.Controller]:
-    """A controller on the pairings file, its folder made if need be."""
+    """A controller on the pairings file, its folder made if need be. With a radio (`ble`) it looks nowhere else."""
     if file is not None:
         Path(file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     tape = recording()
     engine = Connection if tape is None else tape.connection
-    async with hap_trio.open_controller(file, mdns=mdns, interfaces=list(interfaces) or None, engine=engine) as home:
+    among = list(interfaces) or None
+    async with hap_trio.open_controller(file, mdns=mdns and not ble, interfaces=among, engine=engine, ble=ble) as home:
+        with advising():
+            yield home
+
+
+async def over_air(file: str, alias: str) -> bool:
+    """Whether a paired accessory is spoken to over Bluetooth LE. Unknown ones are for others to complain of."""
+    async with hap_trio.open_controller(file, mdns=False) as home:
+        return alias in home.aliases and home.record(alias).transport is Transport.BLE
+
+
+@asynccontextmanager
+async def keeper(
+    file: str, alias: str, *, mdns: bool, interfaces: tuple[str, ...] = ()
+) -> AsyncGenerator[hap_trio.Controller]:
+    """A controller for one paired accessory: the radio is used only if that needs it, and then nothing else."""
+    ble = radio() if await over_air(file, alias) else None
+    async with controller(file, mdns=mdns, interfaces=interfaces, ble=ble) as home:
         yield home
 
 
@@ -184,7 +201,7 @@ async def client(
     file: str, alias: str, address: str | None, interfaces: tuple[str, ...] = ()
 ) -> AsyncGenerator[hap_trio.Client]:
     """A connection to a paired accessory, closed at the end."""
-    async with controller(file, mdns=address is None, interfaces=interfaces) as home:
+    async with keeper(file, alias, mdns=address is None, interfaces=interfaces) as home:
         yield home.connect(alias, address=address)
 
 

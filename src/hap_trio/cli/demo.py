@@ -11,7 +11,9 @@ import click
 import trio
 
 import hap_trio
-from hap_trio.cli.common import emit, json_option, run, say
+from hap_trio.cli.common import ble_option, json_option, run
+from hap_trio.cli.radio import need
+from hap_trio.cli.stage import Stage
 from hapcore.catalogue import characteristic_name
 from hapcore.catalogue.services import Lightbulb
 from hapcore.ids import Caller
@@ -23,23 +25,8 @@ LOOPBACK = "127.0.0.1"
 LIMIT = 60.0
 
 
-class _Stage:
-    """Shows each step as it happens."""
-
-    def __init__(self, as_json: bool) -> None:
-        self._as_json = as_json
-        self._step = 0
-
-    def show(self, step: str, text: str, **details: object) -> None:
-        self._step += 1
-        if self._as_json:
-            emit({"step": self._step, "name": step, **details})
-        else:
-            say(f"[bold cyan]{self._step}[/bold cyan]  {text}")
-
-
 @asynccontextmanager
-async def _lamp(folder: Path, stage: _Stage) -> AsyncGenerator[tuple[Lightbulb, hap_trio.AccessoryServer]]:
+async def _lamp(folder: Path, stage: Stage) -> AsyncGenerator[tuple[Lightbulb, hap_trio.AccessoryServer]]:
     light = Lightbulb("Demo lamp", on=False, brightness=40)
 
     @light.on.setter
@@ -63,7 +50,7 @@ async def _lamp(folder: Path, stage: _Stage) -> AsyncGenerator[tuple[Lightbulb, 
 
 
 async def _demo(as_json: bool) -> None:
-    stage = _Stage(as_json)
+    stage = Stage(as_json)
     with tempfile.TemporaryDirectory(prefix="hap-demo-") as name, trio.fail_after(LIMIT):
         folder = Path(name)
         async with (
@@ -74,9 +61,7 @@ async def _demo(as_json: bool) -> None:
     stage.show("done", "[green]Done.[/green] Now try: hap serve lightbulb")
 
 
-async def _control(
-    stage: _Stage, light: Lightbulb, server: hap_trio.AccessoryServer, home: hap_trio.Controller
-) -> None:
+async def _control(stage: Stage, light: Lightbulb, server: hap_trio.AccessoryServer, home: hap_trio.Controller) -> None:
     found = await home.find(server.device_id, timeout=LIMIT)
     stage.show(
         "discovered",
@@ -112,14 +97,24 @@ async def _control(
 
 
 @click.command()
+@ble_option
 @json_option
-def demo(as_json: bool) -> None:
+def demo(ble: bool, as_json: bool) -> None:
     """Show an accessory and a controller at work, over real TCP and mDNS on the loopback interface.
+
+    With --ble over Bluetooth LE, on a virtual radio: no Bluetooth hardware is needed.
 
     \b
     Example: hap demo
+             hap demo --ble
     """
-    run(_demo, as_json)
+    if ble:
+        need("bleak", "bumble")
+        from hap_trio.cli.demo_ble import show  # costs the import of asyncio, bleak and Bumble
+
+        run(show, as_json)
+    else:
+        run(_demo, as_json)
 
 
 def register(group: click.Group) -> None:

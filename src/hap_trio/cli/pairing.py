@@ -7,8 +7,10 @@ import trio
 
 from hap_trio.cli.common import (
     Problem,
+    adapter_option,
     address_option,
     alias_option,
+    ble_option,
     client,
     controller,
     device_option,
@@ -16,6 +18,8 @@ from hap_trio.cli.common import (
     file_option,
     interface_option,
     json_option,
+    keeper,
+    radio,
     recorded,
     run,
     say,
@@ -50,6 +54,11 @@ def _ask_code() -> str:
             click.echo(str(error).partition(": ")[2], err=True)
 
 
+def _no_address(ble: bool, address: str | None) -> None:
+    if ble and address is not None:
+        raise click.UsageError("Over Bluetooth LE an accessory is found by its id: give -d DEVICE_ID.")
+
+
 async def _pair(
     file: str,
     alias: str,
@@ -58,9 +67,10 @@ async def _pair(
     code: str | None,
     seconds: float,
     interfaces: tuple[str, ...],
+    ble: bool,
     as_json: bool,
 ) -> None:
-    async with controller(file, mdns=address is None, interfaces=interfaces) as home:
+    async with controller(file, mdns=address is None, interfaces=interfaces, ble=radio(ble)) as home:
         if alias in home.aliases:
             raise Problem(f"{alias!r} is taken; choose another alias, or `hap unpair -a {alias}` first")
         where = await target(home, device_id, address, seconds)
@@ -83,6 +93,8 @@ async def _pair(
 @file_option
 @_seconds_option
 @interface_option
+@ble_option
+@adapter_option
 @recorded
 @json_option
 def pair(
@@ -93,6 +105,7 @@ def pair(
     file: str,
     seconds: float,
     interfaces: tuple[str, ...],
+    ble: bool,
     as_json: bool,
 ) -> None:
     """Pair with an accessory and remember it under an alias.
@@ -100,16 +113,20 @@ def pair(
     \b
     Example: hap pair -d 12:34:56:78:9A:BC -p 031-45-154 -a lamp
              hap pair --address 192.0.2.7:51826 -a lamp
+             hap pair --ble -d 12:34:56:78:9A:BC -a sensor
     """
     if (device_id is None) == (address is None):
         raise click.UsageError("Give either -d DEVICE_ID or --address HOST:PORT.")
-    run(_pair, file, alias, device_id, address, code, seconds, interfaces, as_json)
+    _no_address(ble, address)
+    run(_pair, file, alias, device_id, address, code, seconds, interfaces, ble, as_json)
 
 
 async def _unpair(
     file: str, alias: str, address: str | None, force: bool, interfaces: tuple[str, ...], as_json: bool
 ) -> None:
-    async with controller(file, mdns=address is None and not force, interfaces=interfaces) as home:
+    mdns = address is None and not force
+    opened = controller(file, mdns=False) if force else keeper(file, alias, mdns=mdns, interfaces=interfaces)
+    async with opened as home:
         await home.remove(alias, address=address, force=force)
     if as_json:
         emit({"event": "unpaired", "alias": alias})
@@ -123,6 +140,7 @@ async def _unpair(
 @file_option
 @address_option
 @interface_option
+@adapter_option
 @recorded
 @json_option
 def unpair(alias: str, force: bool, file: str, address: str | None, interfaces: tuple[str, ...], as_json: bool) -> None:
@@ -141,13 +159,14 @@ async def _identify(
     address: str | None,
     seconds: float,
     interfaces: tuple[str, ...],
+    ble: bool,
     as_json: bool,
 ) -> None:
     if alias is not None:
         async with client(file, alias, address, interfaces) as accessory:
             await accessory.identify()
     else:
-        async with controller(None, mdns=address is None, interfaces=interfaces) as home:
+        async with controller(None, mdns=address is None, interfaces=interfaces, ble=radio(ble)) as home:
             await home.identify(await target(home, device_id, address, seconds))
     if as_json:
         emit({"event": "identified"})
@@ -162,6 +181,8 @@ async def _identify(
 @file_option
 @_seconds_option
 @interface_option
+@ble_option
+@adapter_option
 @recorded
 @json_option
 def identify(
@@ -171,6 +192,7 @@ def identify(
     file: str,
     seconds: float,
     interfaces: tuple[str, ...],
+    ble: bool,
     as_json: bool,
 ) -> None:
     """Have an accessory show itself (blink, beep): a paired one by its alias, an unpaired one by id or address.
@@ -180,7 +202,8 @@ def identify(
     """
     if alias is None and (device_id is None) == (address is None):
         raise click.UsageError("Give -a ALIAS, -d DEVICE_ID or --address HOST:PORT.")
-    run(_identify, file, alias, device_id, address, seconds, interfaces, as_json)
+    _no_address(ble, address)
+    run(_identify, file, alias, device_id, address, seconds, interfaces, ble, as_json)
 
 
 def register(group: click.Group) -> None:

@@ -6,6 +6,7 @@ import click
 
 from hap_trio.cli.common import (
     Problem,
+    adapter_option,
     address_option,
     alias_option,
     client,
@@ -46,6 +47,7 @@ async def _list(file: str, alias: str, address: str | None, interfaces: tuple[st
 @file_option
 @address_option
 @interface_option
+@adapter_option
 @recorded
 @json_option
 def list_(alias: str, file: str, address: str | None, interfaces: tuple[str, ...], as_json: bool) -> None:
@@ -93,6 +95,7 @@ async def _add(
 @file_option
 @address_option
 @interface_option
+@adapter_option
 @recorded
 @json_option
 def add(
@@ -132,6 +135,7 @@ async def _remove(
 @file_option
 @address_option
 @interface_option
+@adapter_option
 @recorded
 @json_option
 def remove(

@@ -8,6 +8,7 @@ import trio
 from hap_trio.cli.common import (
     CHARACTERISTIC,
     Problem,
+    adapter_option,
     address_option,
     alias_option,
     characteristics_option,
@@ -67,6 +68,7 @@ async def _get(
 @file_option
 @address_option
 @interface_option
+@adapter_option
 @recorded
 @json_option
 def get(
@@ -149,6 +151,7 @@ async def _put(
 @file_option
 @address_option
 @interface_option
+@adapter_option
 @recorded
 @json_option
 def put(
@@ -211,6 +214,7 @@ async def _watch(
 @file_option
 @address_option
 @interface_option
+@adapter_option
 @recorded
 @json_option
 def watch(

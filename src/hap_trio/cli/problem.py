@@ -1,0 +1,16 @@
+"""What the user must hear of."""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+import click
+
+__all__ = ["Problem"]
+
+
+class Problem(click.ClickException):
+    """Something the user must hear of: one line on stderr, exit code 1."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"hap: {self.message}", err=True, file=file)
