@@ -656,6 +656,19 @@ def test_changes_that_wait_for_their_turn_outlive_the_link():
     assert sorted(changes(air)) == [(0x33, True), (0x34, 9)]
 
 
+def test_a_change_that_waits_behind_a_command_outlives_the_link():
+    air = paired()
+    air.ask(Subscribe([ON]))
+    air.hook = lambda effect: "silent"
+    number = air.do(Write([CharacteristicWrite(BRIGHTNESS, 1)]))
+    air.indicate(0x33, b"\1")
+    air.hook = lambda effect: None
+    air.lose()
+    air.run(5)
+    assert changes(air) == [(0x33, True)]
+    assert isinstance(air.wait(number), Disconnected)
+
+
 def test_commands_and_changes_take_turns():
     air = paired()
     air.ask(Subscribe([ON, BRIGHTNESS]))
@@ -759,6 +772,20 @@ def test_a_forged_broadcast_changes_nothing():
     air.say(bytes(packet))
     air.run(60)
     assert changes(air) == []
+
+
+def test_a_broadcast_that_an_earlier_run_has_heard_is_no_news():
+    air = paired()
+    air.ask(Subscribe([ON]))
+    air.run(40)
+    packet = air.device.broadcast(0x33, b"\1")
+    air.say(packet)
+    assert changes(air) == [(0x33, True)]
+    again = Air(Peer(entropy=Draws("x"), pairing=PAIRING, cache=air.stored[air.engine.cache_key]), air.device)
+    again.ask(Subscribe([ON]))
+    again.run(40)
+    again.say(packet)
+    assert changes(again) == []
 
 
 def test_a_broadcast_that_cannot_be_read_is_a_reason_to_connect_once():
