@@ -46,7 +46,7 @@ def parameters(session: Session, *, generate: bool = False) -> Errand:
     knowledge = session.knowledge
     gsn = int.from_bytes(tlv8.first(found, _GSN) or b"", "little")
     if 1 <= gsn <= 0xFFFF:
-        knowledge.gsn = gsn
+        knowledge.prove(gsn)
     identifier = tlv8.first(found, _IDENTIFIER)
     if identifier is not None and len(identifier) == _IDENTIFIER_SIZE:
         knowledge.identifier = identifier

@@ -37,8 +37,10 @@ class Knowledge:
         self.layout: Layout = ()
         #: As it is on the air, 1 to 255; 0 where it is not known.
         self.config_number = 0
-        #: 0 where it is not known.
+        #: As it was heard last, 0 where it is not known: anybody can advertise any number.
         self.gsn = 0
+        #: As the accessory said it last inside a session or in a broadcast, 0 where it is not known.
+        self.proved = 0
         self.key: Secret | None = None
         #: The last state number at which the key is good.
         self.key_expiry = 0
@@ -54,6 +56,16 @@ class Knowledge:
         self.key = key
         self.key_expiry = add_states(gsn, _KEY_LIFE)
 
+    def prove(self, gsn: int) -> None:
+        """The accessory itself said so."""
+        self.gsn = self.proved = gsn
+
+    def may_follow(self, gsn: int) -> bool:
+        """Whether a broadcast with this number can be a new one; else it was recorded and is played again."""
+        if not self.proved:
+            return gsn != self.gsn
+        return 0 < (gsn - self.proved) % LAST_STATE <= _KEY_LIFE
+
     def forget_database(self) -> None:
         """The configuration has changed."""
         self.layout = ()
@@ -67,12 +79,26 @@ class Knowledge:
         left = (self.key_expiry - (self.gsn or 1)) % LAST_STATE
         return left < _KEY_MARGIN or left > _KEY_LIFE
 
+    def mark(self) -> tuple[object, ...]:
+        """Equal to an earlier one as long as there is nothing new to store."""
+        return (
+            self.layout,
+            self.config_number,
+            self.gsn,
+            self.key,
+            self.key_expiry,
+            self.identifier,
+            frozenset(self.broadcasting),
+            self.resume,
+        )
+
     def encode(self) -> bytes:
         """For the store. The broadcast key is in it and the secret to resume the session by, in the clear."""
         tree = {
             "format": _FORMAT,
             "config_number": self.config_number,
             "gsn": self.gsn,
+            "proved": self.proved,
             "key": None if self.key is None else self.key.reveal().hex(),
             "key_expiry": self.key_expiry,
             "identifier": self.identifier.hex(),
@@ -107,6 +133,7 @@ class Knowledge:
     def _fill(self, tree: Mapping[str, Any]) -> None:
         self.config_number = _number(tree["config_number"], 0xFF)
         self.gsn = _number(tree["gsn"], LAST_STATE)
+        self.proved = _number(tree.get("proved", 0), LAST_STATE)
         if tree["key"] is not None:
             key = bytes.fromhex(tree["key"])
             if len(key) != KEY_SIZE:

@@ -31,6 +31,7 @@ __all__ = [
     "CONNECT_TIMEOUT",
     "PAIRING_TIMEOUT",
     "PROCEDURE_TIMEOUT",
+    "RADIO_PAUSE",
     "SEEK_TIMEOUT",
     "Line",
     "Reports",
@@ -48,6 +49,8 @@ PROCEDURE_TIMEOUT: Final = 12.0
 PAIRING_TIMEOUT: Final = 30.0
 #: Seconds after which a link that was dropped counts as gone, whatever the host says; BlueZ takes 2.5.
 CLOSE_TIMEOUT: Final = 6.0
+#: Seconds until a radio that refused to listen is asked again, where no command needs it sooner.
+RADIO_PAUSE: Final = 30.0
 #: Seconds an advertisement says where the accessory is.
 _FRESH: Final = 10.0
 #: Seconds before the next attempt.
@@ -87,6 +90,8 @@ class Line:
         self.address: str | None = None
         self._heard_at: float | None = None
         self._scanning = False
+        #: Until when a radio that refused is left alone.
+        self._deaf_until: float | None = None
         self._attempts = 0
         self._operations = 0
         self._awaited: int | None = None
@@ -115,9 +120,24 @@ class Line:
         self.link = LINK[self.link, moment]
         self.scan()
 
+    @property
+    def due(self) -> float | None:
+        """When `timeout` is to be called."""
+        times = [one for one in (self.deadline, self._deaf_until) if one is not None]
+        return min(times) if times else None
+
+    def end(self, now: float) -> None:
+        """Nothing is wanted any more, ever."""
+        self.listening = False
+        self.drop(now)
+        self.scan()
+        self.deadline = self._deaf_until = None
+
     def scan(self) -> None:
         """Ask for advertisements, or for no more."""
-        idle = self.link in (Link.IDLE, Link.WAITING)
+        if not self.listening:
+            self._deaf_until = None
+        idle = self.link in (Link.IDLE, Link.WAITING) and self._deaf_until is None
         on = self.link is Link.SEEKING or (self.listening and idle)
         if on is not self._scanning:
             self._scanning = on
@@ -145,6 +165,7 @@ class Line:
     def heard(self, address: str, now: float) -> None:
         """It advertises from there."""
         self.address, self._heard_at = address, now
+        self._deaf_until = None
         if self.link is Link.SEEKING:
             self._connect(now)
 
@@ -306,6 +327,9 @@ class Line:
 
     def timeout(self, now: float) -> None:
         """The deadline has passed."""
+        if self._deaf_until is not None and now >= self._deaf_until:
+            self._deaf_until = None
+            self.scan()
         if self.deadline is None or now < self.deadline:
             return
         self.deadline = None
@@ -325,11 +349,12 @@ class Line:
                 what = "the accessory" if self._exchange is None else self._exchange.what
                 self.fail(TimedOut(f"no answer to {what} in time; the link was dropped"), now)
 
-    def radio_failed(self, reason: str) -> None:
-        """There is no scanning."""
+    def radio_failed(self, reason: str, now: float) -> None:
+        """There is no scanning. It is not asked for again at once, also where somebody listens."""
         self._scanning = False
+        if self.listening:
+            self._deaf_until = now + RADIO_PAUSE
         if self.link is Link.SEEKING:
-            # Not to be asked for at once again, also where somebody listens.
             self.link = LINK[self.link, Moment.GIVEN_UP]
             self.deadline = None
             self._reports.given_up(EffectFailed(f"the radio does not scan: {reason}"))

@@ -90,9 +90,9 @@ class Listener:
             return News.UNREADABLE | News.CHANGED, 0, None
         gsn, iid, value = opened
         knowledge = self._session.knowledge
-        if gsn == knowledge.gsn:
+        if not knowledge.may_follow(gsn):
             return News.NOTHING, 0, None
-        knowledge.gsn = gsn
+        knowledge.prove(gsn)
         return self._value(iid, value)
 
     def open(self, advert: EncryptedAdvert) -> tuple[int, int, bytes] | None:

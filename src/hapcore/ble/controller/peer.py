@@ -154,12 +154,12 @@ class Peer(Working):
         if isinstance(operation, int):
             self.receive_gatt(GattResult(operation, error=reason), now)
         elif getattr(effect, "on", None) is True:
-            self._line.radio_failed(reason)
+            self._line.radio_failed(reason, self._now)
             self._work()
 
     def next_timeout(self) -> float | None:
         """The deadline of what is under way, or the end of an idle link."""
-        times = [one for one in (self._line.deadline, self._idle_at, self._look_at) if one is not None]
+        times = [one for one in (self._line.due, self._idle_at, self._look_at) if one is not None]
         return min(times) if times else None
 
     def handle_timeout(self, now: float) -> None:

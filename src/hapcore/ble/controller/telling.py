@@ -54,7 +54,8 @@ class Telling(Engine):
         self._session = Session(identity, pairing, Knowledge.decode(cache), entropy)
         self._listener = Listener(self._session)
         self._state = self._planned = State.UNPAIRED if pairing is None else State.PAIRED
-        self._saved = cache
+        #: What is in the store.
+        self._saved = self._session.knowledge.mark()
         self._reachable: bool | None = None
         #: The database must be read before it is used.
         self._unread_database = self._session.database is None
@@ -135,10 +136,10 @@ class Telling(Engine):
     def _save(self) -> None:
         if self._session.pairing is None or self._closed():
             return
-        data = self._session.knowledge.encode()
-        if data != self._saved:
-            self._saved = data
-            self._emit(Persist(self.cache_key, data))
+        mark = self._session.knowledge.mark()
+        if mark != self._saved:
+            self._saved = mark
+            self._emit(Persist(self.cache_key, self._session.knowledge.encode()))
 
     def _missed(self) -> None:
         """A change was not read before the link went."""

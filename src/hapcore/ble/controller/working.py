@@ -358,10 +358,7 @@ class Working(Telling):
         self._waiting.clear()
         self._state = self._planned = State.CLOSED
         self._idle_at = self._look_at = None
-        self._line.listening = False
-        self._line.drop(self._now)
-        self._line.scan()
-        self._line.deadline = None
+        self._line.end(self._now)
         self._session.link_down()
         self._session.resume = None
         for job in jobs:
