@@ -323,7 +323,7 @@ def test_an_engine_that_says_something_else_is_found(monkeypatch: pytest.MonkeyP
     assert '"status":0' in difference.expected
     assert '"status":1' in difference.got
     assert "PUT /prepare" in difference.cause
-    assert "another SendBytes" in difference.reason
+    assert "the answer to PUT /prepare: status: 1 instead of 0" in difference.reason
 
 
 @pytest.mark.parametrize("with_secrets", [False, True])

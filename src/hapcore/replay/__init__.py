@@ -18,7 +18,7 @@ from hapcore.replay.database import database_from_json, recorded_database
 from hapcore.replay.fields import Fields, RecordingError
 from hapcore.replay.report import Difference, Outcome, bytewise, whole
 from hapcore.replay.script import Script
-from hapcore.replay.transcripts import assert_replays, replay_transcript
+from hapcore.replay.transcripts import Replayed, assert_replays, replay_lines, replay_transcript
 
 __all__ = [
     "AccessoryPlayer",
@@ -26,6 +26,7 @@ __all__ = [
     "Difference",
     "Outcome",
     "RecordingError",
+    "Replayed",
     "Script",
     "assert_replays",
     "bytewise",
@@ -34,6 +35,7 @@ __all__ = [
     "play_controller",
     "read",
     "recorded_database",
+    "replay_lines",
     "replay_transcript",
     "whole",
 ]

@@ -20,14 +20,26 @@ from hapcore.pairing.verify import (
     VerifyDesk,
     VerifyStep,
 )
-from hapcore.transcript import RecordedConnection, RecordedServer, Transcript
+from hapcore.transcript import RecordedConnection, RecordedServer
 from hapcore.transcript.coding import decode, error_from
 from hapcore.transcript.notes import NotingRequests, PlainOpener, PlainSealer
 
-__all__ = ["PlayedConnection", "PlayedServer", "Steps", "Unrecorded"]
+__all__ = [
+    "NOTHING",
+    "NO_KEYS",
+    "PlayedConnection",
+    "PlayedServer",
+    "PlayedSetup",
+    "PlayedSetupDesk",
+    "PlayedVerify",
+    "PlayedVerifyDesk",
+    "Steps",
+    "Unrecorded",
+    "shared_secret",
+]
 
-_NOTHING = Secret(bytes(32))
-_NO_KEYS = SessionKeys(_NOTHING, _NOTHING)
+NOTHING = Secret(bytes(32))
+NO_KEYS = SessionKeys(NOTHING, NOTHING)
 
 
 class Unrecorded(Exception):
@@ -37,11 +49,13 @@ class Unrecorded(Exception):
 class Steps:
     """What came of each pairing message, by procedure, in the order of the recording."""
 
-    def __init__(self, transcript: Transcript) -> None:
+    def __init__(self) -> None:
         self._known: dict[str, deque[Mapping[str, Any]]] = {}
-        for line in transcript.lines:
-            if "step" in line.content:
-                self._known.setdefault(str(line.content["step"]), deque()).append(line.content)
+
+    def add(self, content: Mapping[str, Any]) -> None:
+        """Take what a line says of it."""
+        if "step" in content:
+            self._known.setdefault(str(content["step"]), deque()).append(content)
 
     def next(self, name: str) -> Mapping[str, Any]:
         """The next one of that name."""
@@ -57,12 +71,26 @@ class Steps:
             raise error_from(step["error"])
         return step["result"]
 
+    def keys(self, name: str) -> tuple[bytes, VerifiedKeys] | None:
+        """The next one that opens a session: its number, if it has one, and what stands for its secret."""
+        step = self.next(name)
+        if "error" in step:
+            raise error_from(step["error"])
+        if step["result"] is None:
+            return None
+        return bytes.fromhex(step.get("number", "")), VerifiedKeys(shared_secret(step), NO_KEYS)
+
+
+def shared_secret(step: Mapping[str, Any]) -> Secret:
+    """What stands for the secret of a session; transcripts over IP did not always have it."""
+    return Secret(bytes.fromhex(step["shared"])) if "shared" in step else NOTHING
+
 
 def _bytes(text: str | None) -> bytes | None:
     return None if text is None else bytes.fromhex(text)
 
 
-class _SetupDesk(SetupDesk):
+class PlayedSetupDesk(SetupDesk):
     def __init__(self, identity: Identity, source: VerifierSource, entropy: Entropy, steps: Steps) -> None:
         super().__init__(identity, source, entropy)
         self._steps = steps
@@ -85,11 +113,11 @@ class _SetupDesk(SetupDesk):
             step["failed"],
             step["proved"],
             decode(step["pairing"]),
-            _NO_KEYS if step["transient"] else None,
+            NO_KEYS if step["transient"] else None,
         )
 
 
-class _VerifyDesk(VerifyDesk):
+class PlayedVerifyDesk(VerifyDesk):
     def __init__(self, identity: Identity, entropy: Entropy, steps: Steps) -> None:
         super().__init__(identity, entropy)
         self._steps = steps
@@ -98,7 +126,7 @@ class _VerifyDesk(VerifyDesk):
         del body, pairings
         step = self._steps.next("pair-verify")
         controller = decode(step["controller"])
-        session = None if controller is None else VerifiedSession(controller, _NOTHING, _NO_KEYS)
+        session = None if controller is None else VerifiedSession(controller, shared_secret(step), NO_KEYS)
         return VerifyStep(_bytes(step["reply"]), session)
 
 
@@ -108,7 +136,7 @@ class PlayedServer(RecordedServer):
     def __init__(self, *given: Any, steps: Steps, **settings: Any) -> None:
         self._steps = steps
         super().__init__(*given, **settings)
-        self.setup_desk = _SetupDesk(self._stored.identity, self._stored.setup, self._entropy, steps)
+        self.setup_desk = PlayedSetupDesk(self._stored.identity, self._stored.setup, self._entropy, steps)
 
     def fault(self, connection: int, reason: str | None) -> None:
         """What the next input on a connection ends with."""
@@ -118,14 +146,14 @@ class PlayedServer(RecordedServer):
 
     def _watch(self, session: Session) -> None:
         super()._watch(session)
-        session.verify = _VerifyDesk(self._stored.identity, self._entropy, self._steps)
+        session.verify = PlayedVerifyDesk(self._stored.identity, self._entropy, self._steps)
 
     def _make_frames(self, session: Session, keys: SessionKeys) -> tuple[FrameOpener, FrameSealer]:
         session.reader = NotingRequests(self._notes, session.connection)
         return PlainOpener(), PlainSealer(keys.read, self._notes, session.connection)
 
 
-class _Setup(PairSetupController):
+class PlayedSetup(PairSetupController):
     def __init__(self, steps: Steps, entropy: Entropy, **settings: Any) -> None:
         super().__init__(entropy, **settings)
         self._steps = steps
@@ -151,7 +179,7 @@ class _Setup(PairSetupController):
         return pairing
 
 
-class _Verify(PairVerifyController):
+class PlayedVerify(PairVerifyController):
     def __init__(self, steps: Steps, pairing: Pairing, entropy: Entropy) -> None:
         super().__init__(pairing, entropy)
         self._steps = steps
@@ -165,8 +193,8 @@ class _Verify(PairVerifyController):
 
     def finish(self, m4: bytes) -> VerifiedKeys:
         del m4
-        self._steps.result("pair-verify m4")
-        return VerifiedKeys(_NOTHING, _NO_KEYS)
+        found = self._steps.keys("pair-verify m4")
+        return VerifiedKeys(NOTHING, NO_KEYS) if found is None else found[1]
 
 
 class PlayedConnection(RecordedConnection):
@@ -183,8 +211,8 @@ class PlayedConnection(RecordedConnection):
             self._opener.fault = reason
 
     def _put_machines(self) -> None:
-        self._session.make_setup = partial(_Setup, self._steps)
-        self._session.make_verify = partial(_Verify, self._steps)
+        self._session.make_setup = partial(PlayedSetup, self._steps)
+        self._session.make_verify = partial(PlayedVerify, self._steps)
 
     def _make_frames(self, keys: SessionKeys) -> tuple[FrameOpener, FrameSealer]:
         self._let_go()

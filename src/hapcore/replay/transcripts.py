@@ -4,43 +4,86 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
-from hapcore.engine import ConnectionId, Effect, Output
-from hapcore.errors import HapError, LocalProtocolError
-from hapcore.ip.accessory import Config, Server
-from hapcore.ip.controller import Connection
-from hapcore.pairing.keylog import SessionKeysMade
-from hapcore.replay.meaning import show
-from hapcore.replay.messages import parse_message
-from hapcore.replay.played import PlayedConnection, PlayedServer, Steps, Unrecorded
-from hapcore.replay.report import Cut, Difference, Outcome, bytewise, whole
-from hapcore.setup_code import SetupCode
-from hapcore.transcript import RecordedConnection, RecordedServer, Transcript, TranscriptError, read_transcripts
-from hapcore.transcript.coding import decode
-from hapcore.transcript.masks import NoMasks
-from hapcore.transcript.reading import Line
+from attrs import frozen
 
-__all__ = ["assert_replays", "replay_transcript"]
+from hapcore.ble.accessory import Peripheral
+from hapcore.errors import HapError, LocalProtocolError
+from hapcore.pairing.keylog import SessionKeysMade
+from hapcore.replay.drivers import Driver, make_driver
+from hapcore.replay.played import Steps, Unrecorded
+from hapcore.replay.report import Cut, Difference, Outcome, bytewise, whole
+from hapcore.replay.shown import Places, show_input, show_output
+from hapcore.replay.supplies import Draws, Fragments, Streams
+from hapcore.transcript import Transcript, TranscriptError, read_transcripts
+from hapcore.transcript.reading import Line, Torn, read_lines
+
+__all__ = ["Replayed", "assert_replays", "replay_lines", "replay_transcript"]
 
 #: What a line that was tampered with can lead to when it is carried out.
 _DAMAGE: Final = (KeyError, ValueError, TypeError, AttributeError, IndexError, AssertionError, OverflowError)
-_FILLER: Final = b"PUT /configured HTTP/1.1\r\nContent-Length: "
+#: Bytes of lines that are read ahead of the one that is played: it waits there for the end of a message that came in
+#: parts. Engines give unfinished messages up after seconds.
+MAX_AHEAD: Final = 64 * 1024 * 1024
 
 #: That a key log was written beside. The keys are in no transcript, and an engine that replays does not tell them.
 _KEYS: Final = {"$other": SessionKeysMade.__name__}
 
+#: Parts of procedures over Bluetooth LE: what led there is the whole message that was heard.
+_PARTS: Final = frozenset({"read", "write", "gatt"})
+
 _Said: TypeAlias = Mapping[str, Any] | None
+
+
+@frozen
+class Replayed:
+    """How one transcript of a file went."""
+
+    engine: int
+    role: str
+    transport: str
+    outcome: Outcome
+    torn: bool = False
 
 
 def replay_transcript(transcript: Transcript, cut: Cut = whole, name: str = "transcript") -> Outcome:
     """Replay one transcript; what came in on connections is cut up by `cut`, such as `bytewise`.
 
-    The outcome has the first difference, if there is one. Raises `TranscriptError` for a transcript that cannot be
-    carried out at all.
+    Over Bluetooth LE nothing is cut: what comes in is whole attributes. The outcome has the first difference, if there
+    is one. Raises `TranscriptError` for a transcript that cannot be carried out at all.
     """
-    return _Player(transcript, cut, name).play()
+    player = _Player(transcript, cut, name)
+    for line in transcript.lines:
+        player.supply(line)
+    for line in transcript.later:
+        player.supply(line, later=True)
+    player.end()
+    return player.outcome
+
+
+def replay_lines(lines: Iterable[bytes], name: str = "transcript") -> Iterator[Replayed]:
+    """Replay the transcripts of a file while it is read; each is told when it ends. Raises `TranscriptError`.
+
+    In memory is what an engine keeps, and of the file what is read ahead, `MAX_AHEAD` bytes at most.
+    """
+    current: dict[int, _Player] = {}
+    for line in read_lines(lines):
+        if isinstance(line, Torn):
+            for player in current.values():
+                player.torn = True
+            continue
+        engine = line.content["e"]
+        if line.heads:
+            if engine in current:
+                yield current.pop(engine).ended()
+            current[engine] = _Player(Transcript(engine, line.content, ()), whole, name)
+        else:
+            current[engine].supply(line)
+            current[engine].go_on()
+    for player in current.values():
+        yield player.ended()
 
 
 def assert_replays(lines: bytes | Iterable[bytes], *, prefixes: int = 8) -> None:
@@ -54,176 +97,156 @@ def assert_replays(lines: bytes | Iterable[bytes], *, prefixes: int = 8) -> None
                 raise AssertionError(str(outcome.first))
 
 
-class _Draws:
-    """The recorded draws by label."""
-
-    def __init__(self, transcript: Transcript) -> None:
-        self._known: dict[str, deque[bytes]] = {}
-        for line in transcript.lines:
-            if "draw" in line.content:
-                data = bytes.fromhex(line.content["data"])
-                self._known.setdefault(str(line.content["draw"]), deque()).append(data)
-
-    def __call__(self, label: str, length: int) -> bytes:
-        queue = self._known.get(label)
-        if not queue:
-            raise Unrecorded(f"our engine drew {length} bytes for {label!r} once more than the recorded one")
-        return queue.popleft()
-
-
-class _Streams:
-    """What came in on each connection in the clear, in the order of reading."""
-
-    def __init__(self, transcript: Transcript) -> None:
-        self._data: dict[int, bytearray] = {}
-        sizes: dict[int, int] = {}
-        for line in (*transcript.lines, *transcript.later):
-            content = line.content
-            if "message" in content:
-                self._data.setdefault(content["connection"], bytearray()).extend(content["message"].encode("latin-1"))
-            elif content.get("in") == "receive":
-                sizes[content["connection"]] = sizes.get(content["connection"], 0) + content["size"]
-        for connection, size in sizes.items():
-            known = self._data.setdefault(connection, bytearray())
-            if size > len(known):
-                # The beginning of a message that never became whole; what it was is not in the transcript.
-                rest = size - len(known)
-                known += (_FILLER + b"%d\r\n\r\n" % rest).ljust(rest, b"0")[:rest]
-
-    def take(self, connection: int, size: int) -> bytes:
-        data = self._data.get(connection, bytearray())
-        found = bytes(data[:size])
-        del data[:size]
-        return found
-
-
 class _Player:
+    """Takes lines, plays each once everything that belongs to it is there."""
+
     def __init__(self, transcript: Transcript, cut: Cut, name: str) -> None:
         self._transcript = transcript
         self._cut = cut
         self._name = name
+        self.torn = transcript.torn
+        self.outcome = Outcome((), 0)
+        self._lines: deque[Line] = deque()
+        self._ahead = 0
+        #: Inputs and outputs among the lines that wait.
+        self._calls = 0
+        self._over = False
         self._said: list[dict[str, Any]] = []
-        self._last: Output | None = None
+        self._places = Places()
         self._cause = ""
         self._track = ""
         self._compared = 0
         self._wanted: list[dict[str, Any]] = []
         self._got: list[dict[str, Any]] = []
+        self._draws = Draws()
+        self._steps = Steps()
+        self._supply = _supply(transcript)
+        self._driver: Driver | None = None
 
-    def play(self) -> Outcome:
-        line, lines = Line(0, {}), self._transcript.lines
+    # Taking lines
+
+    def supply(self, line: Line, *, later: bool = False) -> None:
+        """Take a line; `later`: it is not to be played, but tells what came in before."""
+        if self._over:
+            return
         try:
-            self._draws = _Draws(self._transcript)
-            self._streams = _Streams(self._transcript)
-            self._engine = self._make()
-            for line in lines:
-                difference = self._play(line)
-                if difference is not None:
-                    return Outcome((difference,), self._compared)
-            difference = None
+            if not self._transcript.secrets:
+                self._supply.add(line.content)
+            if not later:
+                self._draws.add(line.content)
+                self._steps.add(line.content)
+        except _DAMAGE as error:
+            raise _unplayable(f"line {line.number}", error) from None
+        if not later:
+            self._lines.append(line)
+            self._ahead += line.size
+            self._calls += line.calls
+
+    def go_on(self) -> None:
+        """Play what is complete."""
+        while self._lines and not self._over:
+            first = self._lines[0]
+            # What happened during a call stands behind it, up to the next one.
+            if first.calls and (self._calls < 2 or not self._has(first)):
+                if self._ahead > MAX_AHEAD:
+                    raise TranscriptError(
+                        f"line {first.number}: what came in there is not told within the next {MAX_AHEAD >> 20} MiB; "
+                        f"replay what comes before (head -n {first.number - 1})"
+                    )
+                return
+            self._next()
+
+    def end(self) -> None:
+        """No more lines will come: play what is left."""
+        while self._lines and not self._over:
+            self._next()
+        if self._driver is None and not self._over:
+            self._begin()
+
+    def ended(self) -> Replayed:
+        """The same, with what is to be told of it."""
+        self.end()
+        one = self._transcript
+        return Replayed(one.engine, one.role, one.transport, self.outcome, self.torn)
+
+    def _has(self, line: Line) -> bool:
+        try:
+            return self._supply.has(line.content)
+        except _DAMAGE as error:
+            raise _unplayable(f"line {line.number}", error) from None
+
+    def _next(self) -> None:
+        line = self._lines.popleft()
+        self._ahead -= line.size
+        self._calls -= line.calls
+        difference: Difference | None = None
+        try:
+            difference = self._play(line)
         except Unrecorded as problem:
-            if not any(one.number > line.number and ("in" in one.content or "out" in one.content) for one in lines):
-                # The recording ends in the middle of this call.
-                return Outcome((), self._compared)
-            difference = self._difference(line, str(problem), "nothing", "more")
+            if any(one.calls for one in self._lines):
+                difference = self._difference(line, self._places.after(str(problem)), "nothing", "more")
+            else:  # The recording ends in the middle of this call.
+                self._over = True
+        except TranscriptError as error:
+            raise TranscriptError(f"line {line.number}: {error}") from None
+        except (HapError, *_DAMAGE) as error:
+            raise _unplayable(f"line {line.number}", error) from None
+        self._over = self._over or difference is not None
+        found = () if difference is None else (difference,)
+        self.outcome = Outcome(found, self._compared)
+
+    # Playing them
+
+    def _begin(self) -> Driver | None:
+        """The engine; None where the recording ended while it was made."""
+        try:
+            self._driver = make_driver(self._transcript, self._supply, self._draws, self._steps, self._listen)
+        except Unrecorded:
+            self._over = True
         except TranscriptError:
             raise
         except (HapError, *_DAMAGE) as error:
-            place = f"line {line.number}" if line.content else "the header"
-            raise TranscriptError(f"{place} cannot be carried out: {type(error).__name__}: {error}") from None
-        return Outcome(() if difference is None else (difference,), self._compared)
-
-    def _make(self) -> Server | Connection:
-        header, secrets = self._transcript.header, self._transcript.secrets
-        config = dict(header["config"])
-        common: dict[str, Any] = {
-            "entropy": self._draws,
-            "sink": self._listen,
-            "masks": NoMasks(redacts=not secrets),
-        }
-        if not secrets:
-            common["steps"] = Steps(self._transcript)
-        database = decode(header["database"])
-        if self._transcript.role == "accessory":
-            code = config.pop("setup_code")
-            settings = Config(**config, setup_code=None if code is None else SetupCode(code, allow_trivial=True))
-            state = {key: bytes.fromhex(value) for key, value in header["state"].items()}
-            make: Callable[..., Server] = RecordedServer if secrets else PlayedServer
-            return make(database, config=settings, state=state, **common)
-        connect: Callable[..., Connection] = RecordedConnection if secrets else PlayedConnection
-        return connect(config.pop("host"), database=database, **config, **common)
+            raise _unplayable("the header", error) from None
+        else:
+            if isinstance(engine := self._driver.engine, Peripheral):
+                self._places.publish(engine.gatt)
+        return self._driver
 
     def _listen(self, line: bytes) -> None:
         self._said.append(json.loads(line))
 
     def _play(self, line: Line) -> Difference | None:
         content = line.content
+        if "message" in content or "pdu" in content:
+            self._cause = self._places.heard(content)
+        if not line.calls:
+            return None
+        driver = self._driver or self._begin()
+        if driver is None:
+            return None
         if "handled" in content:
-            self._handle(content["handled"])
-        if "in" in content:
-            return self._input(line)
-        if "out" in content:
-            return self._poll(line)
-        if "message" in content:
-            self._cause = show(parse_message(content["message"].encode("latin-1")))
-        return None
+            driver.handle(content["handled"])
+        return self._input(driver, line) if "in" in content else self._poll(driver, line)
 
-    def _handle(self, handled: Mapping[str, Any]) -> None:
-        """The application has come to answer for more characteristics."""
-        if isinstance(self._engine, Server):
-            for kind, ids in handled.items():
-                for aid, iid in ids:
-                    if (one := self._engine.database.find(aid, iid)) is not None and kind in ("read", "write"):
-                        setattr(one, f"{kind}_handled", True)
-
-    # Inputs
-
-    def _input(self, line: Line) -> Difference | None:
-        content, engine = line.content, self._engine
-        kind, now = content["in"], float(content["t"])
-        self._cause = _describe_input(content)
+    def _input(self, driver: Driver, line: Line) -> Difference | None:
+        content = line.content
+        if content["in"] not in _PARTS:
+            self._cause = show_input(content)
         self._track = str(content.get("connection", ""))
-        if kind == "submit":
-            return self._submit(line, now)
-        if kind == "timeout":
-            engine.handle_timeout(now)
-        elif kind == "failed":
-            if not isinstance(self._last, Effect):
-                return self._difference(line, "an effect failed where ours gave none", "an effect", "none")
-            engine.effect_failed(self._last, content["reason"], now)
-        elif kind == "receive":
-            self._receive(content, now)
-        elif isinstance(engine, Connection):
-            if kind != "eof":
-                raise TranscriptError(f"line {line.number}: a controller has no input {kind!r}")
-            engine.receive_eof(now)
-        elif kind == "open":
-            number = engine.connection_opened(now)
-            if number != content["connection"]:
-                return self._difference(line, "another number", str(content["connection"]), str(number))
-        else:
-            inputs = {"eof": engine.receive_eof, "pause": engine.pause_sending, "resume": engine.resume_sending}
-            inputs[kind](ConnectionId(content["connection"]), now)
-        return None
+        if "table" in content:
+            self._places.publish_table(content["table"])
+        if content["in"] == "submit":
+            return self._submit(driver, line)
+        said = driver.put(content, self._cut)
+        if said is None:
+            return None
+        return self._difference(line, self._places.after(f"{said[1]} instead of {said[0]}"), *said)
 
-    def _receive(self, content: Mapping[str, Any], now: float) -> None:
-        engine, connection = self._engine, ConnectionId(content["connection"])
-        secrets = self._transcript.secrets
-        data = bytes.fromhex(content["data"]) if secrets else self._streams.take(connection, content["size"])
-        pieces = list(self._cut(data)) or [b""]
-        for index, piece in enumerate(pieces, 1):
-            if isinstance(engine, PlayedServer | PlayedConnection) and index == len(pieces):
-                engine.fault(connection, content.get("fault"))
-            if isinstance(engine, Connection):
-                engine.receive_data(piece, now)
-            else:
-                engine.receive_data(connection, piece, now)
-
-    def _submit(self, line: Line, now: float) -> Difference | None:
+    def _submit(self, driver: Driver, line: Line) -> Difference | None:
         content = line.content
         said: str
         try:
-            said = str(self._engine.submit(decode(content["command"]), now))
+            said = str(driver.submit(content))
         except LocalProtocolError as error:
             said = type(error).__name__
         wanted = str(content["refused"] if "refused" in content else content["number"])
@@ -231,29 +254,31 @@ class _Player:
 
     # Outputs
 
-    def _poll(self, line: Line) -> Difference | None:
+    def _poll(self, driver: Driver, line: Line) -> Difference | None:
         wanted = line.content["out"]
         if wanted == _KEYS:
             return None
         if self._cut is not whole:
-            return self._poll_loosely(line, wanted)
-        self._last = self._engine.poll()
-        got = self._heard()
+            return self._poll_loosely(driver, line, wanted)
+        driver.poll()
+        return self._compare(line, wanted, self._heard())
+
+    def _compare(self, line: Line, wanted: _Said, got: _Said) -> Difference | None:
         self._compared += wanted is not None
         if got == wanted:
+            if wanted is not None:
+                self._places.sent(wanted)
             return None
-        return self._difference(line, _reason(wanted, got), _decoded(wanted), _decoded(got))
+        return self._difference(line, self._places.reason(wanted, got), show_output(wanted), show_output(got))
 
-    def _poll_loosely(self, line: Line, wanted: _Said) -> Difference | None:
+    def _poll_loosely(self, driver: Driver, line: Line, wanted: _Said) -> Difference | None:
         """Input that is cut otherwise may be answered in other pieces: they are put together before comparing."""
         if wanted is not None:
             self._compared += 1
             _join(self._wanted, wanted)
         busy = True
         while busy:
-            output = self._engine.poll()
-            if output is not None:
-                self._last = output
+            driver.poll()
             got = self._heard()
             if got is not None:
                 _join(self._got, got)
@@ -268,7 +293,7 @@ class _Player:
             wanted = theirs[index] if index < len(theirs) else None
             got = ours[index] if index < len(ours) else None
             if wanted != got:
-                return self._difference(line, _reason(wanted, got), _decoded(wanted), _decoded(got))
+                return self._difference(line, self._places.reason(wanted, got), show_output(wanted), show_output(got))
         return None
 
     def _heard(self) -> _Said:
@@ -292,6 +317,16 @@ class _Player:
         )
 
 
+def _supply(transcript: Transcript) -> Streams | Fragments:
+    if transcript.transport == "ble":
+        return Fragments(response=transcript.role == "controller")
+    return Streams()
+
+
+def _unplayable(place: str, error: Exception) -> TranscriptError:
+    return TranscriptError(f"{place} cannot be carried out: {type(error).__name__}: {error}")
+
+
 def _join(said: list[dict[str, Any]], output: Mapping[str, Any]) -> None:
     """Add an output; bytes that follow others to the same connection are put behind them."""
     last = said[-1] if said else {}
@@ -302,31 +337,3 @@ def _join(said: list[dict[str, Any]], output: Mapping[str, Any]) -> None:
             last["data"] = {"$bytes": last["data"]["$bytes"] + output["data"]["$bytes"]}
     else:
         said.append(dict(output))
-
-
-def _reason(wanted: _Said, got: _Said) -> str:
-    if wanted is None or got is None:
-        return "an output more than recorded" if wanted is None else "an output less than recorded"
-    if wanted.get("$") != got.get("$"):
-        return f"{got.get('$')} instead of {wanted.get('$')}"
-    differing = sorted(key for key in {*wanted, *got} if wanted.get(key) != got.get(key))
-    return f"another {wanted.get('$')}: {', '.join(differing)}"
-
-
-def _decoded(output: _Said) -> str:
-    """An output for people."""
-    if output is None:
-        return "nothing"
-    if "text" in output:
-        return show(parse_message(str(output["text"]).encode("latin-1")))
-    if output.get("$") == "SendBytes":
-        data = bytes.fromhex(output["data"]["$bytes"])
-        return show(parse_message(data)) if data[:5] in (b"HTTP/", b"POST ", b"EVENT") else f"{len(data)} bytes"
-    return json.dumps(output, indent=1, ensure_ascii=False)
-
-
-def _describe_input(content: Mapping[str, Any]) -> str:
-    kind = content["in"]
-    if kind == "submit":
-        return json.dumps(content["command"], indent=1, ensure_ascii=False)
-    return f"{kind} {content.get('connection', '')}".strip()

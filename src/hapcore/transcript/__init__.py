@@ -10,6 +10,8 @@ from __future__ import annotations
 from hapcore.transcript.accessory import RecordedServer
 from hapcore.transcript.controller import RecordedConnection
 from hapcore.transcript.notes import FORMAT, VERSION, Sink
+from hapcore.transcript.peer import RecordedPeer
+from hapcore.transcript.peripheral import RecordedPeripheral
 from hapcore.transcript.reading import Line, Transcript, TranscriptError, is_transcript, read_transcripts
 
 __all__ = [
@@ -17,6 +19,8 @@ __all__ = [
     "VERSION",
     "Line",
     "RecordedConnection",
+    "RecordedPeer",
+    "RecordedPeripheral",
     "RecordedServer",
     "Sink",
     "Transcript",

@@ -18,19 +18,9 @@ from hapcore.model.database import Database
 from hapcore.model.metadata import Format
 from hapcore.transcript.machines import NotingSetupDesk, NotingVerifyDesk
 from hapcore.transcript.masks import Masks, NoMasks
-from hapcore.transcript.notes import Notes, NotingOpener, NotingRequests, NotingSealer, Sink
+from hapcore.transcript.notes import CONFIG, Notes, NotingOpener, NotingRequests, NotingSealer, Sink
 
 __all__ = ["RecordedServer"]
-
-_CONFIG = (
-    "name",
-    "category",
-    "setup_id",
-    "max_pairings",
-    "max_connections",
-    "answer_deadline",
-    "event_interval",
-)
 
 
 class RecordedServer(Server):
@@ -64,7 +54,7 @@ class RecordedServer(Server):
         super().__init__(accessories, config=config, state=table, entropy=notes.entropy(entropy))
         self.setup_desk = NotingSetupDesk(self._stored.identity, self._stored.setup, self._entropy, notes)
         kept = {key: masks.state(key, value) for key, value in table.items()}
-        settings: dict[str, Any] = {name: getattr(config, name) for name in _CONFIG}
+        settings: dict[str, Any] = {name: getattr(config, name) for name in CONFIG}
         settings["setup_code"] = None if config.setup_code is None else masks.code(config.setup_code.text)
         notes.begin(
             role="accessory",

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 import attrs
 
 from hapcore import discovery, engine, errors, ids
+from hapcore.ble import accessory as ble_accessory
+from hapcore.ble import controller as ble_controller
+from hapcore.ble.gatt import GattCharacteristic, GattService
 from hapcore.crypto.secret import Secret
 from hapcore.errors import HapError
 from hapcore.ids import CharacteristicId
@@ -31,7 +34,7 @@ __all__ = ["Json", "decode", "encode", "error_from", "error_to"]
 Json: TypeAlias = Any
 
 _ENUMS: Final = {one.__name__: one for one in (ids.HapStatus, ids.Transport, Method, Format, Permission, Unit)}
-_MODULES: Final = (engine, discovery, accessory)
+_MODULES: Final = (engine, discovery, accessory, ble_accessory)
 #: Both roles have a `CharacteristicWrite` and a `SessionClosed`; the controller's go by another tag.
 _PREFIX: Final = "controller."
 
@@ -43,8 +46,8 @@ def _classes() -> dict[str, type]:
             one = getattr(module, name)
             if isinstance(one, type) and attrs.has(one):
                 found[name] = one
-    for name in controller.__all__:
-        one = getattr(controller, name)
+    for module, name in [(each, name) for each in (controller, ble_controller) for name in each.__all__]:
+        one = getattr(module, name)
         if isinstance(one, type) and attrs.has(one):
             found[_PREFIX + name] = one
     for one in (
@@ -56,6 +59,8 @@ def _classes() -> dict[str, type]:
         Pairing,
         PairedController,
         PairingEntry,
+        GattService,
+        GattCharacteristic,
     ):
         found[one.__name__] = one
     return found

@@ -43,7 +43,11 @@ _OPEN_ITEMS: Final = frozenset(
 _OPEN_DRAWS: Final = frozenset(
     {"identity.device-id", "setup-id", "pair-setup.salt", "controller.pairing-id", "timed-write.pid"}
 )
-_OPEN_STATE: Final = frozenset({"database", "ids", "attempts"})
+_OPEN_STATE: Final = frozenset(
+    {"database", "ids", "attempts", "ble/state-number", "ble/broadcast-settings", "ble/firmware"}
+)
+#: What engines keep for Bluetooth LE: a broadcast key, and the session to resume.
+_BLE: Final = "ble/"
 #: Short values have few replacements; after so many tries one is used twice.
 _TRIES: Final = 1000
 #: Texts of fewer letters are never searched for in other texts.
@@ -80,6 +84,11 @@ class Masks:
             self._used.add(found)
             self._data[digest] = found
         return found
+
+    def learn(self, secret: bytes, made: bytes) -> None:
+        """In the place of `secret` stands `made`: what an engine makes of stand-ins, as it made that of secrets."""
+        self._used.add(made)
+        self._data[hashlib.sha512(secret).digest()] = made
 
     def value(self, secret: bytes) -> bytes:
         """In the place of a value: where it is made of TLV items it stays so, since engines check that."""
@@ -131,9 +140,11 @@ class Masks:
         return masked
 
     def state(self, key: str, value: bytes) -> bytes | None:
-        """In the place of an entry of an accessory's table; None for what no engine of this version wrote."""
+        """In the place of an entry of a table; None for what no engine of this version wrote."""
         if key in _OPEN_STATE:
             return value
+        if key.startswith(_BLE):
+            return self._ble_state(value)
         try:
             found = cast("dict[str, Any]", json.loads(value))
             if key == "identity":
@@ -146,6 +157,18 @@ class Masks:
                 found["ltpk"] = self.data(bytes.fromhex(found["ltpk"])).hex()
             else:
                 return None
+        except (ValueError, KeyError, TypeError):
+            return None
+        return json.dumps(found, separators=(",", ":")).encode()
+
+    def _ble_state(self, value: bytes) -> bytes | None:
+        """The broadcasts of a peripheral, or what a peer knows; None for anything else."""
+        try:
+            found = cast("dict[str, Any]", json.loads(value))
+            if found["key"]:
+                found["key"] = self.data(bytes.fromhex(found["key"])).hex()
+            if found.get("resume") is not None:
+                found["resume"] = [self.data(bytes.fromhex(one)).hex() for one in found["resume"]]
         except (ValueError, KeyError, TypeError):
             return None
         return json.dumps(found, separators=(",", ":")).encode()
@@ -169,6 +192,10 @@ class Masks:
 
     def tlv(self, body: bytes) -> bytes:
         """A pairing message: types and lengths stay, and the items that are no secret."""
+        return self.items(body, lambda kind, content: content if kind in _OPEN_ITEMS else self.data(content))
+
+    def items(self, body: bytes, mask: Callable[[int, bytes], bytes]) -> bytes:
+        """TLV items: types and lengths stay; `mask` is asked by type about each whole value, and keeps its length."""
         made = bytearray(body)
         at = 0
         while at + 2 <= len(body):
@@ -179,9 +206,9 @@ class Masks:
                 at += 2 + length
                 if length < 255:
                     break
-            if kind in _OPEN_ITEMS and at <= len(body):
-                continue
-            masked = self.data(b"".join(body[start:end] for start, end in places))
+            whole = b"".join(body[start:end] for start, end in places)
+            # Cut off in the middle it may be anything.
+            masked = mask(kind, whole) if at <= len(body) else self.data(whole)
             for start, end in places:
                 made[start:end], masked = masked[: end - start], masked[end - start :]
         return bytes(made)
@@ -241,6 +268,9 @@ class NoMasks(Masks):
         del label
         return data
 
+    def learn(self, secret: bytes, made: bytes) -> None:
+        del secret, made
+
     def state(self, key: str, value: bytes) -> bytes:
         del key
         return value
@@ -250,6 +280,10 @@ class NoMasks(Masks):
         return raw
 
     def tlv(self, body: bytes) -> bytes:
+        return body
+
+    def items(self, body: bytes, mask: Callable[[int, bytes], bytes]) -> bytes:
+        del mask
         return body
 
 

@@ -20,6 +20,7 @@ from hapcore.transcript.coding import encode
 from hapcore.transcript.masks import Masks
 
 __all__ = [
+    "CONFIG",
     "FORMAT",
     "VERSION",
     "Notes",
@@ -38,6 +39,16 @@ Sink: TypeAlias = Callable[[bytes], object]
 FORMAT: Final = "hapcore-transcript"
 #: Raised when a reader of the old version could no longer replay what is written.
 VERSION: Final = 1
+#: The settings of an accessory that stand in the header, beside its setup code.
+CONFIG: Final = (
+    "name",
+    "category",
+    "setup_id",
+    "max_pairings",
+    "max_connections",
+    "answer_deadline",
+    "event_interval",
+)
 
 _START: Final = re.compile(rb"[A-Z]{3,8} /\S{0,2000} HTTP/1\.[01]\r?\n|(HTTP|EVENT)/1\.[01] [0-9]{3}")
 #: Every letter and digit by one of its kind; those of "HTTP" stay, because a request line is known by them.
@@ -64,6 +75,9 @@ class Notes:
         self.format_of: Callable[[CharacteristicId], Format | None] = lambda _one: None
         #: Inside a call of the engine: what it calls itself is no input.
         self.inside = False
+        #: Over Bluetooth LE: the record sealed last, with its plain bytes, and what came of the one opened last.
+        self.sealed_record: tuple[bytes, bytes] | None = None
+        self.opened_record: tuple[bytes | None] | None = None
         #: Plaintext that the engine was fed during the current input, in bytes.
         self.fed = 0
         self._held: list[dict[str, Any]] | None = []
@@ -98,6 +112,16 @@ class Notes:
     def add(self, key: str, kind: str, more: list[Any]) -> None:
         """Let the line of the current call know what must be known before it."""
         self._line.setdefault(key, {}).setdefault(kind, []).extend(more)
+
+    def plain_of(self, data: bytes) -> tuple[bytes, bool]:
+        """What an attribute value says, and whether it is a record: the last one that was sealed."""
+        record = self.sealed_record
+        return (data, False) if record is None or record[0] is not data else (record[1], True)
+
+    def take_opened(self) -> tuple[bytes | None] | None:
+        """What came of the record that was opened since the last call; None where there was none."""
+        opened, self.opened_record = self.opened_record, None
+        return opened
 
     def entropy(self, source: Entropy) -> Entropy:
         """`source`, noted."""
