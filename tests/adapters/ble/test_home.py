@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
-from tests.adapters.ble.home import CODE, Lamp, heard, open_home
+from bumble.device import Connection
+from tests.adapters.ble.home import CODE, Home, Lamp, heard, open_home
 from tests.adapters.ble.table import in_the_air
 
 from hap_asyncio.ble.central import open_central
@@ -163,22 +166,79 @@ async def test_another_database():
         assert (await peer.read([other.on.id]))[other.on.id].value is True
 
 
+def cut_at(home: Home, step: int, *, answered: bool) -> Callable[[], bool]:
+    """Have the accessory drop the link at the access with this number, before or after the answer; tells whether."""
+    radio, count = home.radio, 0
+    asked = radio._ask
+
+    async def ask(connection: Connection, what: Callable[[int], Awaitable[Any]]) -> Any:
+        nonlocal count
+        count += 1
+        result = await asked(connection, what) if answered or count != step else None
+        if count == step:
+            await radio.drop(radio.links)
+        return result
+
+    radio._ask = ask
+
+    def over() -> bool:
+        radio._ask = asked
+        return count >= step
+
+    return over
+
+
+@pytest.mark.parametrize("answered", [False, True])
 @in_the_air
-async def test_dropped_at_any_moment():
-    """The link ends somewhere in the middle; the next call is fine."""
+async def test_dropped_at_every_step_of_a_session(answered: bool):
+    """Of resuming, reading, a plain and a timed write: the next call is fine."""
     async with open_home() as home:
         await home.pair()
-        for turns in range(0, 36, 3):
+        for step in range(1, 40):
             async with home.paired() as peer:
-                reading = asyncio.ensure_future(peer.read([home.lamp.on.id, home.lamp.name.id]))
-                while not home.radio._link:  # noqa: ASYNC110 - nobody tells
-                    await asyncio.sleep(0)
-                for _ in range(turns):
-                    await asyncio.sleep(0.001)
-                await home.radio.drop(home.radio.links)
-                with contextlib.suppress(Disconnected):
-                    await reading
-                assert (await peer.read([home.lamp.name.id]))[home.lamp.name.id].value == "Lamp", turns
+                over = cut_at(home, step, answered=answered)
+                for what in (
+                    peer.read([home.lamp.on.id]),
+                    peer.write({home.lamp.on.id: True}),
+                    peer.write({home.lamp.swing.id: 1}),
+                ):
+                    with contextlib.suppress(Disconnected):
+                        await what
+                happened = over()
+                assert (await peer.read([home.lamp.name.id]))[home.lamp.name.id].value == "Lamp", step
+            if not happened:
+                break
+        assert 10 < step < 39
+
+
+async def set_up(home: Home) -> None:
+    """Pair, and no more."""
+    async with open_peer(home.central, device_id=home.server.device_id) as peer:
+        await peer.do(StartPairSetup())
+        await peer.do(FinishPairSetup(SetupCode(CODE)))
+
+
+@pytest.mark.parametrize("answered", [False, True])
+@in_the_air
+async def test_dropped_at_every_step_of_pair_setup(answered: bool):
+    """It can be begun again, unless the accessory has stored the pairing: then only its last answer was lost."""
+    late: list[int] = []
+    for step in range(1, 20):
+        async with open_home() as home:
+            over = cut_at(home, step, answered=answered)
+            try:
+                await set_up(home)
+            except Disconnected:
+                assert over()
+                if home.server.paired:
+                    late.append(step)
+                else:
+                    await set_up(home)
+            assert home.server.paired
+            if not over():
+                break
+    assert 5 < step < 19
+    assert len(late) <= 1
 
 
 @in_the_air
