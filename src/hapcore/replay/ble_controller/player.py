@@ -108,7 +108,8 @@ class Player(Peer):
     def expect_broadcasts(self, key: Secret, gsn: int, identifier: bytes) -> None:
         """As after a connection in which the key was made."""
         knowledge = self._session.knowledge
-        knowledge.key, knowledge.gsn, knowledge.identifier = key, gsn, identifier
+        knowledge.key, knowledge.identifier = key, identifier
+        knowledge.prove(gsn)
 
     def skip_records(self, sealed: int, opened: list[bytes]) -> bool:
         """Records the recorded controller sent and received while ours was silent. False: one does not decrypt."""

@@ -1,0 +1,114 @@
+"""What is in the air may be anybody's, and the radio may be gone: neither costs more than it must."""
+
+from __future__ import annotations
+
+import pytest
+from tests.core.ble_device import ADDRESS, PAIRING, Air, paired
+from tests.core.pairing_kit import ACCESSORY, Draws
+
+from hapcore.ble.advert import RegularAdvert
+from hapcore.ble.controller import Advertisement, Link, Peer, Scan
+from hapcore.ble.controller.line import RADIO_PAUSE
+from hapcore.controller.commands import Close, Read, Subscribe
+from hapcore.controller.events import CharacteristicChanged
+from hapcore.errors import EffectFailed
+
+ON = (1, 0x33)
+
+
+def changes(air: Air) -> list[object]:
+    return [one.value for one in air.events(CharacteristicChanged)]
+
+
+def listening() -> Air:
+    """Subscribed, the link gone because there was nothing to do."""
+    air = paired()
+    air.ask(Subscribe([ON]))
+    air.run(40)
+    assert air.engine.link is Link.IDLE
+    return air
+
+
+def refuse(air: Air, scan: Scan) -> list[Scan]:
+    """The radio does not scan: what is asked of it then, at once."""
+    air.engine.effect_failed(scan, "switched off", air.time)
+    found = []
+    while (output := air.engine.poll()) is not None:
+        air.outputs.append(output)
+        if isinstance(output, Scan):
+            found.append(output)
+    return found
+
+
+def test_a_radio_that_refuses_to_listen_is_left_alone_for_a_while():
+    air = listening()
+    assert refuse(air, Scan(True)) == []
+    assert air.engine.next_timeout() == air.time + RADIO_PAUSE
+    for _ in range(2):
+        air.time += RADIO_PAUSE
+        air.engine.handle_timeout(air.time)
+        assert air.engine.poll() == Scan(True)
+        assert refuse(air, Scan(True)) == []
+
+
+def test_a_command_asks_a_radio_that_refused_again_at_once_and_closing_forgets_it():
+    air = listening()
+    refuse(air, Scan(True))
+    air.time += 20
+    number = air.engine.submit(Read([ON]), air.time)
+    assert air.engine.poll() == Scan(True)
+    assert refuse(air, Scan(True)) == []
+    assert isinstance(air.wait(number), EffectFailed)
+    assert air.engine.next_timeout() is not None
+    air.engine.submit(Close(), air.time)
+    air.pump()
+    assert air.engine.next_timeout() is None
+
+
+def test_a_radio_that_listens_again_is_no_longer_asked():
+    air = listening()
+    refuse(air, Scan(True))
+    air.time += RADIO_PAUSE
+    air.engine.handle_timeout(air.time)
+    air.pump()
+    air.say(air.device.advert())
+    assert air.engine.next_timeout() is None
+
+
+def said(air: Air, *packets: bytes) -> None:
+    """Packets in quick succession, from an address like the accessory's."""
+    for packet in packets:
+        air.engine.receive_advertisement(Advertisement(ADDRESS, packet), air.time)
+    air.pump()
+
+
+def regular(air: Air, gsn: int) -> bytes:
+    return RegularAdvert(ACCESSORY.device_id, 5, gsn, air.device.cn).manufacturer_data()
+
+
+@pytest.mark.parametrize("back", [0, 1, 2, 3, 98])
+def test_a_broadcast_that_somebody_recorded_is_not_news(back):
+    """Whatever state number a stranger advertises before: only the accessory itself can say how far it is."""
+    air = listening()
+    before = air.device.gsn
+    recorded = [air.device.broadcast(0x33, bytes((number % 2,))) for number in range(1, 4)]
+    said(air, *recorded)
+    assert changes(air) == [True, False, True]
+    for packet in recorded:
+        said(air, regular(air, (before + 2 - back) % 65535 + 1), packet)
+    assert changes(air) == [True, False, True]
+    # Nor for a run of the program that knows no more than what is stored.
+    cache = air.stored[air.engine.cache_key]
+    air.device.closed()
+    again = Air(Peer(entropy=Draws("again"), pairing=PAIRING, cache=cache), air.device)
+    again.engine._session.subscribed[0x33] = None
+    said(again, regular(again, before), recorded[1])
+    assert changes(again) == []
+
+
+def test_a_broadcast_is_heard_though_its_number_was_heard_before():
+    """Accessories show the plain advertisement with the new number for a moment."""
+    air = listening()
+    packet = air.device.broadcast(0x33, b"\1")
+    said(air, regular(air, air.device.gsn), packet, packet)
+    assert changes(air)[:1] == [True]
