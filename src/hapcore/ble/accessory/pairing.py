@@ -9,8 +9,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from attrs import evolve
-
 from hapcore.accessory.events import PairingAdded, SetupAttemptFailed
 from hapcore.accessory.stored import Change
 from hapcore.ble.accessory.table import Role
@@ -111,12 +109,13 @@ class Pairing:
             effects.append(stored.store_attempts(0))
         if step.pairing is not None:
             # A pairing is worth nothing without the identity it was made with.
-            effects += [*map(evolve, stored.unsaved.values()), stored.store_pairing(step.pairing)]
+            effects.append(stored.store_pairing(step.pairing))
             stored.pairing_underway = True
         peripheral.store(
             effects,
             partial(self._setup_stored, step, stored.attempts, done),
             partial(self._setup_failed, step, done),
+            anew=step.pairing is not None,
         )
 
     def _setup_failed(self, step: Step, done: _Done) -> None:

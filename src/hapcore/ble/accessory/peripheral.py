@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
+from attrs import evolve
+
 from hapcore.accessory.commands import AnswerRead, AnswerWrite, ReplaceDatabase, Shutdown, UpdateValues
 from hapcore.accessory.config import Config
 from hapcore.accessory.events import PairingRemoved, PeerMisbehaved, SessionClosed, SessionOpened, SubscriptionChanged
@@ -28,7 +30,7 @@ from hapcore.codec.pdu import MAX_BODY, PduStatus
 from hapcore.crypto.frames import SessionKeys
 from hapcore.engine import Command, CommandId, ConnectionId, Done, Engine, Output, Persist
 from hapcore.entropy import Entropy
-from hapcore.errors import HapError, LocalProtocolError, TimedOut
+from hapcore.errors import HapError, LocalProtocolError, RemoteProtocolError, TimedOut
 from hapcore.ids import Caller, CharacteristicId, Transport, Value
 from hapcore.model.accessory import Accessory
 from hapcore.model.characteristic import AnyCharacteristic
@@ -103,6 +105,9 @@ class Peripheral(Engine):
         self.keep(*(self.stored.changes if stored is None else ()))
         self.keep(*self.stored.adopt(self.database, self._fingerprint()))
         self._note_firmware(state.get(_FIRMWARE_KEY))
+        if not self.paired:
+            # The power failed after the last pairing was removed, or another transport removed it.
+            self.keep(self.broadcasts.reset())
 
     # What the application and the adapter may look at.
 
@@ -134,7 +139,7 @@ class Peripheral(Engine):
     @property
     def setup_payload(self) -> SetupPayload:
         """What the QR code says."""
-        return SetupPayload(self.setup_code, self.stored.setup.setup_id, self.config.category)
+        return SetupPayload(self.setup_code, self.stored.setup.setup_id, self.config.category, ip=False, ble=True)
 
     @property
     def paired(self) -> bool:
@@ -362,18 +367,32 @@ class Peripheral(Engine):
                 self.stored.unsaved[change.key] = change
                 self._emit_confirmed(change, partial(self.stored.saved, change), lambda: None)
 
-    def store(self, effects: Iterable[Change], done: Callable[[], None], failed: Callable[[], None]) -> None:
-        """Have the store carry out `effects` one after the other; `done` runs when all are safe, else `failed`."""
-        remaining = deque(effects)
+    def store(
+        self, effects: Iterable[Change], done: Callable[[], None], failed: Callable[[], None], *, anew: bool = False
+    ) -> None:
+        """Have the store carry out `effects` one after the other; `done` runs when all are safe, else `failed`.
+
+        With `anew` what could not be stored before comes first, as it is when its turn comes.
+        """
+        unsaved = self.stored.unsaved
+        keys, remaining = deque(unsaved if anew else ()), deque(effects)
+
+        def take() -> Change | None:
+            while keys:
+                change = unsaved.get(keys.popleft())
+                if change is not None:
+                    return evolve(change)
+            return remaining.popleft() if remaining else None
 
         def go_on() -> None:
-            if remaining:
-                self._emit_confirmed(remaining[0], stored, failed)
-            else:
+            change = take()
+            if change is None:
                 done()
+            else:
+                self._emit_confirmed(change, partial(stored, change), failed)
 
-        def stored() -> None:
-            self.stored.saved(remaining.popleft())
+        def stored(change: Change) -> None:
+            self.stored.saved(change)
             go_on()
 
         go_on()
@@ -503,6 +522,9 @@ class Peripheral(Engine):
         if link is None or cell is None:
             self._emit(GattRefuse(refusal))
             return None, None
+        if link.waiting:
+            # ATT has one request at a time. An answer must not be taken for that of another request.
+            self.fail(RemoteProtocolError("an attribute request after the answer to the last one", "one before it"))
         if link.terminal:
             self._emit(GattRefuse(_UNLIKELY))
             self._drop(link)

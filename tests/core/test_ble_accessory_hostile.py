@@ -1,0 +1,150 @@
+"""Centrals that break the rules of ATT, stores that fail, power that fails: nothing leaks, nothing runs back."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+from tests.core.ble_rig import (
+    BRIGHTNESS,
+    ON,
+    PAIRINGS,
+    PROTOCOL,
+    PROTOCOL_SIGNATURE,
+    SETUP,
+    VERIFY,
+    Central,
+    Rig,
+)
+from tests.replay.test_made_up_ble import pair
+
+from hapcore.accessory.commands import AnswerRead, AnswerWrite, UpdateValues
+from hapcore.accessory.events import PeerMisbehaved, ReadRequested, SessionClosed, WriteRequested
+from hapcore.ble.accessory import GattRefuse, GattReply
+from hapcore.codec import tlv8
+from hapcore.codec.pdu import Opcode, Request, write_request
+from hapcore.engine import Forget, Persist
+from hapcore.ids import CharacteristicId
+
+NUMBER = CharacteristicId(1, BRIGHTNESS)
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()
+
+
+def begin(central: Central, iid: int, data: bytes | None = None) -> None:
+    """A read, or a write, whatever else is under way; its answer is left in `rig.replies`."""
+    rig = central.rig
+    if data is None:
+        rig.engine.receive_read(central.handle(iid), rig.now)
+    else:
+        rig.engine.receive_write(central.handle(iid), data, rig.now)
+    rig.pump()
+
+
+def broadcasting(rig: Rig) -> None:
+    central = rig.connect().verify()
+    central.ask(PROTOCOL_SIGNATURE, Opcode.PROTOCOL_CONFIGURATION, bytes.fromhex("01000200"), target=PROTOCOL)
+    central.ask(ON, Opcode.CHARACTERISTIC_CONFIGURATION, bytes.fromhex("01020100"))
+    central.close()
+
+
+# --- two requests at a time -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("iid", [BRIGHTNESS, ON, VERIFY, SETUP, PAIRINGS])
+@pytest.mark.parametrize("writes", [False, True])
+def test_a_request_before_the_answer_to_the_last_one_ends_the_link(rig, iid, writes):
+    """ATT does not allow it; whoever injects it must not get the answer of another."""
+    rig.database.find(1, BRIGHTNESS).read_handled = True
+    central = rig.connect().verify()
+    central.send(BRIGHTNESS, Opcode.CHARACTERISTIC_READ)
+    begin(central, BRIGHTNESS)
+    assert rig.replies == []
+    (fragment,) = write_request(Request(2, 9, iid, tlv8.encode([(9, b"\1"), (1, b"junk")])), 512)
+    begin(central, iid, fragment if writes else None)
+    assert len(rig.replies) == 2
+    assert all(isinstance(one, GattRefuse) for one in rig.replies)
+    assert rig.told(PeerMisbehaved)
+    assert rig.told(SessionClosed)
+    (asked,) = rig.told(ReadRequested)
+    rig.submit(AnswerRead(asked.request, {NUMBER: 77}))
+    begin(central, iid)
+    assert not any(isinstance(one, GattReply) for one in rig.replies)
+    assert rig.dropped
+    central.close()
+    rig.clear()
+    assert rig.connect().verify().get(ON) == b"\0"
+
+
+def test_a_write_that_is_read_twice_is_done_once(rig):
+    rig.database.find(1, BRIGHTNESS).write_handled = True
+    central = rig.connect().verify()
+    central.send(BRIGHTNESS, Opcode.CHARACTERISTIC_WRITE, tlv8.encode([(1, (5).to_bytes(4, "little"))]))
+    begin(central, BRIGHTNESS)
+    begin(central, BRIGHTNESS)
+    (asked,) = rig.told(WriteRequested)
+    rig.submit(AnswerWrite(asked.request))
+    assert len(rig.replies) == 2
+
+
+# --- what is stored ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("left", [[], ["user"]])
+def test_the_broadcast_key_goes_with_the_last_pairing_though_the_power_fails_between(rig, left):
+    broadcasting(rig)
+    for key in [key for key in rig.store if key.startswith("pairing/")]:
+        if bytes.fromhex(key.removeprefix("pairing/")).decode() not in left:
+            del rig.store[key]
+    rig.restart()
+    assert rig.engine.broadcasts.key is None
+    assert "ble/broadcast" not in rig.store
+    assert "ble/broadcast-settings" in rig.store
+
+
+class Slow(Rig):
+    """A store that takes its time: values change while it stores the first of several things."""
+
+    meanwhile = False
+
+    def pump(self) -> None:
+        first = self.engine.poll()
+        while isinstance(first, Persist | Forget):
+            if self.meanwhile:
+                self.meanwhile = False
+                self.engine.submit(UpdateValues({(1, ON): True}), self.now)
+            if isinstance(first, Forget):
+                self.store.pop(first.key, None)
+            elif first.key.startswith(tuple(self.failing)):
+                self.engine.effect_failed(first, "no room", self.now)
+            else:
+                self.store[first.key] = first.value
+            first = self.engine.poll()
+        if first is not None:
+            self.engine._outputs.appendleft(first)
+            super().pump()
+
+
+def test_what_could_not_be_stored_is_stored_later_as_it_is_then():
+    """A pairing has everything stored again that was not; what has changed meanwhile does not run back."""
+    rig = Slow(people=())
+    rig.submit(UpdateValues({(1, ON): True}))
+    rig.submit(UpdateValues({(1, ON): False}))
+    rig.engine.stored.unsaved["identity"] = Persist("identity", rig.store["identity"])
+    rig.failing = {"ble/state-number"}
+    central = rig.connect()
+    rig.failing = set()
+    central.message = partial(_pairing_message, central, central.message)
+    pair(central)
+    number = rig.engine.state_number.value
+    assert number == 3
+    assert rig.store["ble/state-number"] == b"3 1"
+
+
+def _pairing_message(central, message, iid, data):
+    if dict(tlv8.decode(data))[6] == b"\5":
+        central.rig.meanwhile = True
+    return message(iid, data)
