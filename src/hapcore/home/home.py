@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from hapcore.controller.commands import RemovePairing, Subscribe
-from hapcore.discovery import DiscoveredAccessory, Gone
+from hapcore.discovery import DiscoveredAccessory, Gone, Transport
 from hapcore.engine import Command, CommandId, ConnectionId, Done, Effect, Engine, Failed, Forget, Persist
 from hapcore.entropy import Entropy
 from hapcore.errors import EffectFailed, LocalProtocolError, PeerError
@@ -80,11 +80,11 @@ class Home(Engine):
             self._book, self._links, agenda, self._timers, self._store, self._peer, self._residents.take
         )
         self._radio: Radio | None = None
+        self._learnt = {key: value for key, value in table.items() if is_knowledge(key)}
         if radio:
             from hapcore.home.radio import Radio  # most homes have none
 
-            learnt = {key: value for key, value in table.items() if is_knowledge(key)}
-            self._radio = Radio(learnt, self._links, self._seeking, agenda, emit, entropy)
+            self._radio = Radio(self._learnt, self._links, self._seeking, agenda, emit, entropy)
         self._under_way: dict[Task[Any], CommandId] = {}
         #: Readers that are on the way to what they want to follow.
         self._coming: set[Hashable] = set()
@@ -335,18 +335,21 @@ class Home(Engine):
             self._residents.close(one)
 
     def _remove(self, command: commands.Remove) -> Procedure[None]:
-        alias = command.alias
-        pairing = self._book.record(alias).pairing
+        alias, force = command.alias, command.force
+        record = self._book.record(alias)
+        pairing = record.pairing
         identifier = pairing.controller_id.encode()
         one = self._residents.get(alias, command.address)
+        hopeless = record.transport is Transport.BLE and self._radio is None
 
         def run() -> Procedure[None]:
             try:
-                yield from self._ask(one, RemovePairing(identifier))
+                if not (force and hopeless):
+                    yield from self._ask(one, RemovePairing(identifier))
             except Stopped:
                 raise
-            except PeerError:
-                if not command.force:
+            except (PeerError, EffectFailed):  # the latter where there is nothing to listen with
+                if not force:
                     raise
             self._residents.drop(alias)
             yield from self._store(Forget(alias))
@@ -371,6 +374,11 @@ class Home(Engine):
     def _forget(self, pairing: Pairing) -> None:
         if self._radio is not None:
             self._radio.forget(pairing)
+        elif self._learnt:
+            from hapcore.ble.controller.telling import cache_key  # as above
+
+            if (key := cache_key(pairing.accessory_id)) in self._learnt:
+                self._emit(Forget(key))
 
     def _close(self, _: commands.Close) -> None:
         self._closed = True
