@@ -9,6 +9,7 @@ from collections import defaultdict
 import pytest
 from click.testing import CliRunner
 from tests.cli.program import Running, hap, lines
+from tests.cli.radio import lent_air
 from tests.docs.pages import ROOT, blocks
 from tools.docpages.cli import WIDTH, commands
 
@@ -62,6 +63,7 @@ def printed(tmp_path_factory) -> dict[str, list[dict]]:
         return result
 
     run("hap demo")
+    run("hap demo", "--ble")
     run("hap replay", "--as", "accessory", ROOT / "tests/replay/data/adk/ip-read.json")
     captured = ROOT / "tests/decode/data"
     run("hap decode", captured / "foreign.pcapng", "--keylog", captured / "foreign.keys")
@@ -103,6 +105,12 @@ def printed(tmp_path_factory) -> dict[str, list[dict]]:
     code, rest = server.stop()
     assert code == 0
     found["hap serve"] = [*server.seen, *map(json.loads, rest.splitlines())]
+    with lent_air() as hci:
+        server = Running("serve", "--ble", "--hci", hci, "--json")
+        found["hap serve"].append(listening := server.next())
+        run("hap discover", "--ble", "--adapter", f"bumble:{hci}", "-t", "2")
+        assert server.stop()[0] == 0
+    assert found["hap discover"][-1]["device_id"] == listening["device_id"]
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from hapcore.ble.gatt import MAX_ATTRIBUTE, GattService
+from hapcore.errors import HapError
 
 __all__ = ["GattApplication", "GattRefusal", "GattServer", "RadioError", "largest_read"]
 
@@ -21,7 +22,7 @@ class GattRefusal(Exception):
         self.code = code
 
 
-class RadioError(Exception):
+class RadioError(HapError):
     """The radio did not do what it was asked to, or is not there. The text is for people."""
 
 

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from hap_trio.cli.problem import Problem
-from hapcore.errors import EffectFailed
+from hapcore.errors import HapError
 
 __all__ = ["adapter_option", "advising", "ble_option", "need", "radio"]
 
@@ -20,6 +20,10 @@ _KEY: Final = "hap.adapter"
 _BUMBLE: Final = "bumble:"
 #: What the parts of Bluetooth LE need beside us: module, and the extra that brings it.
 _EXTRAS: Final = {"bleak": "ble", "bumble": "ble-accessory"}
+
+#: How errors read that are about a controller that Bumble drives, and about the system's Bluetooth.
+_CONTROLLER: Final = "the Bluetooth controller"
+_SYSTEM: Final = ("cannot listen for accessories", "the radio does not scan")
 
 ble_option = click.option("--ble", is_flag=True, help="Over Bluetooth LE, not over the network.")
 
@@ -68,7 +72,10 @@ def advising() -> Generator[None]:
     """Where the radio cannot be used, say what there is to try."""
     try:
         yield
-    except EffectFailed as error:
-        if "radio" in str(error):
+    except HapError as error:
+        text = str(error)
+        if _CONTROLLER in text:
+            error.add_note("is it plugged in, free of the system's Bluetooth, and may this user open it?")
+        elif any(one in text for one in _SYSTEM):
             error.add_note("is Bluetooth there and switched on? --adapter bumble:usb:0 drives a dongle without it")
         raise

@@ -5,14 +5,20 @@ from __future__ import annotations
 import io
 import ipaddress
 import signal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import click
 import segno
 import trio
+from attrs import frozen
+from click.core import ParameterSource
 
 import hap_trio
-from hap_trio.cli.common import emit, json_option, plain, recorded, recording, run, say, shown
-from hap_trio.cli.kinds import build
+from hap_trio.ble import PeripheralServer, open_peripheral
+from hap_trio.cli.common import ble_option, emit, json_option, plain, recorded, recording, run, say, shown
+from hap_trio.cli.kinds import Thing, build
+from hap_trio.cli.radio import advising, need
 from hapcore.engine import Event
 from hapcore.ids import Caller
 from hapcore.ip.accessory import (
@@ -87,14 +93,20 @@ def sentence(record: dict[str, object]) -> str:
     return f"{words[str(kind)]} {record['controller']}"
 
 
-def introduce(server: hap_trio.AccessoryServer, name: str, as_json: bool) -> None:
-    """How to find it, and how to pair it."""
+def introduce(
+    server: hap_trio.AccessoryServer | PeripheralServer, name: str, as_json: bool, hci: str | None = None
+) -> None:
+    """How to find it, and how to pair it. `hci` is the Bluetooth controller of one that advertises there."""
+    where: dict[str, object]
+    if isinstance(server, PeripheralServer):
+        where, place = {"transport": "ble", "hci": hci}, f"over Bluetooth LE ({hci})"
+    else:
+        where, place = {"host": server.host, "port": server.port}, f"on {server.host} port {server.port}"
     if as_json:
         emit(
             {
                 "event": "listening",
-                "host": server.host,
-                "port": server.port,
+                **where,
                 "device_id": server.device_id,
                 "setup_code": server.setup_code,
                 "setup_uri": server.setup_uri,
@@ -102,7 +114,7 @@ def introduce(server: hap_trio.AccessoryServer, name: str, as_json: bool) -> Non
             }
         )
         return
-    say(f"[bold]{name}[/bold] is served on {server.host} port {server.port}, device id {server.device_id}.")
+    say(f"[bold]{name}[/bold] is served {place}, device id {server.device_id}.")
     if server.paired:
         say("It is paired. To pair it anew, remove its pairings first.")
     else:
@@ -111,7 +123,7 @@ def introduce(server: hap_trio.AccessoryServer, name: str, as_json: bool) -> Non
     say("Ctrl-C ends it.")
 
 
-async def _report(server: hap_trio.AccessoryServer, as_json: bool) -> None:
+async def _report(server: hap_trio.AccessoryServer | PeripheralServer, as_json: bool) -> None:
     async for event in server.events():
         for record in records(event):
             if as_json:
@@ -120,35 +132,51 @@ async def _report(server: hap_trio.AccessoryServer, as_json: bool) -> None:
                 click.echo(sentence(record))
 
 
+@frozen
+class _Place:
+    """Where to serve: on the network, or with `hci` over that Bluetooth controller."""
+
+    address: str | None
+    port: int
+    mdns: bool
+    hci: str | None
+
+    @asynccontextmanager
+    async def open(
+        self, what: Thing | list[Thing], *, name: str | None, state: str | None, code: str | None
+    ) -> AsyncGenerator[hap_trio.AccessoryServer | PeripheralServer]:
+        """Serve for the length of a block."""
+        if self.hci is not None:
+            with advising():
+                async with open_peripheral(what, name=name, state=state, setup_code=code, radio=self.hci) as peripheral:
+                    yield peripheral
+            return
+        tape = recording()
+        async with hap_trio.open_server(
+            what,
+            name=name,
+            state=state,
+            address=self.address,
+            port=self.port,
+            setup_code=code,
+            mdns=self.mdns,
+            engine=Server if tape is None else tape.server,
+        ) as server:
+            yield server
+
+
 async def _serve(
-    kind: str,
-    count: int,
-    name: str | None,
-    state: str | None,
-    address: str | None,
-    port: int,
-    code: str | None,
-    mdns: bool,
-    as_json: bool,
+    kind: str, count: int, name: str | None, state: str | None, code: str | None, place: _Place, as_json: bool
 ) -> None:
-    things, tape = build(kind, name, count), recording()
+    things = build(kind, name, count)
     # Both signals end the block in good order: mDNS goodbye, connections closed; everything else is on disk already.
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with (
-            hap_trio.open_server(
-                things,
-                name=name,
-                state=state,
-                address=address,
-                port=port,
-                setup_code=code,
-                mdns=mdns,
-                engine=Server if tape is None else tape.server,
-            ) as server,
+            place.open(things, name=name, state=state, code=code) as server,
             trio.open_nursery() as nursery,
         ):
             nursery.start_soon(_report, server, as_json)
-            introduce(server, name or server.database.accessories[0].name, as_json)
+            introduce(server, name or server.database.accessories[0].name, as_json, place.hci)
             async for _ in signals:
                 nursery.cancel_scope.cancel()
                 break
@@ -199,6 +227,14 @@ code_option = click.option(
 @port_option
 @code_option
 @click.option("--no-mdns", is_flag=True, help="Do not announce it; controllers need its address then.")
+@ble_option
+@click.option(
+    "--hci",
+    metavar="TRANSPORT",
+    default="usb:0",
+    show_default=True,
+    help="The Bluetooth controller for --ble, as Bumble names it.",
+)
 @recorded
 @json_option
 def serve(
@@ -210,6 +246,8 @@ def serve(
     port: int,
     code: str | None,
     no_mdns: bool,
+    ble: bool,
+    hci: str,
     as_json: bool,
 ) -> None:
     """Serve an accessory until Ctrl-C or SIGTERM.
@@ -218,10 +256,27 @@ def serve(
     an accessory or service of your own, a list of them, or a function that makes one. Without --state it is a new
     device at each start.
 
+    With --ble it is served over Bluetooth LE instead, by a Bluetooth controller that nothing else uses.
+
     \b
     Example: hap serve lightbulb --name "Desk lamp" --state lamp.json
+             hap serve lock --ble --hci usb:0
     """
-    run(_serve, kind, count, name, state, address, port, code, not no_mdns, as_json)
+    _check(ble)
+    place = _Place(address, port, not no_mdns, hci if ble else None)
+    run(_serve, kind, count, name, state, code, place, as_json)
+
+
+def _check(ble: bool) -> None:
+    """Refuse options that would have no effect, and Bluetooth where nothing can drive it."""
+    context = click.get_current_context()
+    useless = ("address", "port", "no_mdns", "record") if ble else ("hci",)
+    for name in useless:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = "--" + name.replace("_", "-")
+            raise click.UsageError(f"{option} has no meaning {'with' if ble else 'without'} --ble.")
+    if ble:
+        need("bumble")
 
 
 def register(group: click.Group) -> None:
