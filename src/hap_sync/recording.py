@@ -6,33 +6,42 @@ import gzip
 import os
 import queue
 import threading
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self, cast
 
 from hapcore import replay
+from hapcore.ble.controller import IDLE_TIMEOUT
 from hapcore.entropy import Entropy
 from hapcore.ip.accessory import Config
 from hapcore.ip.controller import PAIRING_TIMEOUT, REQUEST_TIMEOUT
 from hapcore.model.accessory import Accessory
 from hapcore.model.database import Database
 from hapcore.model.remote import AccessoryDescription
-from hapcore.transcript import RecordedConnection, RecordedServer, TranscriptError
+from hapcore.pairing.records import Pairing
+from hapcore.transcript import (
+    RecordedConnection,
+    RecordedPeer,
+    RecordedPeripheral,
+    RecordedServer,
+    TranscriptError,
+    split_lines,
+)
+from hapcore.transcript.unpacking import unpack
 
-__all__ = ["Recording", "assert_replays", "read_file"]
+__all__ = ["Recording", "assert_replays", "read_file", "read_lines"]
 
-#: The largest transcript that is read, unpacked: it is held in memory whole.
+#: The largest transcript that is read at once, unpacked.
 MAX_SIZE: Final = 1024 * 1024 * 1024
 #: Lines that may wait for the disk. A disk that is further behind ends the recording, not the program.
 MAX_WAITING: Final = 100_000
-_GZIP: Final = b"\x1f\x8b"
+_PIECE: Final = 64 * 1024
 
 
 class Recording:
-    """A file that engines are recorded into; `server` and `connection` make such engines.
+    """A file that engines are recorded into; `server`, `connection`, `peripheral` and `peer` make such engines.
 
     Its mode is 0600; what is in the file already stays, and each engine's lines are appended. A name that ends in .gz
     makes it gzip. Lines are written by a thread as they come: a crash loses the last of them at most. `close()`, or
@@ -91,6 +100,52 @@ class Recording:
             database=database,
             request_timeout=request_timeout,
             pairing_timeout=pairing_timeout,
+            sink=self.put,
+            engine=self._number(),
+            with_secrets=self._with_secrets,
+            library=_library(),
+        )
+
+    def peripheral(
+        self,
+        accessory: Accessory | Database | Sequence[Accessory],
+        *,
+        config: Config,
+        state: Mapping[str, bytes],
+        entropy: Entropy,
+    ) -> RecordedPeripheral:
+        """The engine of an accessory over Bluetooth LE that is recorded here."""
+        return RecordedPeripheral(
+            accessory,
+            config=config,
+            state=state,
+            entropy=entropy,
+            sink=self.put,
+            engine=self._number(),
+            with_secrets=self._with_secrets,
+            library=_library(),
+        )
+
+    def peer(
+        self,
+        *,
+        entropy: Entropy,
+        pairing: Pairing | None = None,
+        device_id: str = "",
+        cache: bytes | None = None,
+        name: str = "",
+        idle_timeout: float = IDLE_TIMEOUT,
+        stay: bool = False,
+    ) -> RecordedPeer:
+        """The engine of a controller for one accessory over Bluetooth LE that is recorded here."""
+        return RecordedPeer(
+            entropy=entropy,
+            pairing=pairing,
+            device_id=device_id,
+            cache=cache,
+            name=name,
+            idle_timeout=idle_timeout,
+            stay=stay,
             sink=self.put,
             engine=self._number(),
             with_secrets=self._with_secrets,
@@ -158,44 +213,24 @@ def _library() -> str:
         return "hapcore"
 
 
-def read_file(path: str | os.PathLike[str]) -> bytes:
-    """The lines of a transcript in a file, unpacked where it is gzip; one that was cut off is read as far as it goes.
+def read_lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
+    """The lines of a transcript, unpacked where it is gzip, one after the other; the file may be of any size.
 
-    Raises `OSError`, and `TranscriptError` for damaged gzip and for more than 1 GiB.
+    Raises `OSError`, and `TranscriptError` for what is damaged; a file that was cut off is read as far as it goes.
     """
-    data = Path(path).read_bytes() if Path(path).stat().st_size <= MAX_SIZE else None
-    if data is not None and data[:2] == _GZIP:
-        data = _unpack(data)
-    if data is None:
-        raise TranscriptError(f"{os.fspath(path)} is larger than {MAX_SIZE >> 20} MiB")
-    return data
+    with Path(path).open("rb") as file:
+        yield from split_lines(unpack(iter(lambda: file.read(_PIECE), b"")))
 
 
-def _unpack(data: bytes) -> bytes | None:
-    """All streams of a gzip file; one that a crash cut short, and that another follows, as far as it goes."""
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """The same at once. Raises `OSError`, and `TranscriptError` for damaged gzip and for more than 1 GiB."""
     found = bytearray()
-    while data:
-        piece, data = _unpack_one(data, MAX_SIZE + 1 - len(found))
-        found += piece
-        if len(found) > MAX_SIZE:
-            return None
+    with Path(path).open("rb") as file:
+        for piece in unpack(iter(lambda: file.read(_PIECE), b"")):
+            found += piece
+            if len(found) > MAX_SIZE:
+                raise TranscriptError(f"{os.fspath(path)} is larger than {MAX_SIZE >> 20} MiB")
     return bytes(found)
-
-
-def _unpack_one(data: bytes, most: int) -> tuple[bytes, bytes]:
-    """What the first stream holds, and what follows it."""
-    end = len(data)
-    while True:
-        unpacker = zlib.decompressobj(wbits=31)
-        try:
-            found = unpacker.decompress(data[:end], most)
-        except zlib.error as error:
-            # The next stream was taken for the rest of this one.
-            end = data.rfind(_GZIP + b"\x08", 1, end)
-            if end < 0:
-                raise TranscriptError(f"the gzip file is damaged: {error}") from None
-        else:
-            return found, unpacker.unused_data if unpacker.eof and end == len(data) else data[end:]
 
 
 def assert_replays(transcript: str | os.PathLike[str] | bytes | Iterable[bytes], *, prefixes: int = 8) -> None:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import click
 
-from hap_sync.recording import read_file
+from hap_sync.recording import read_lines
 from hap_trio.cli.common import Problem, emit, json_option, say
-from hapcore.replay import Difference, RecordingError, Script, ble_controller, play_controller, read, replay_transcript
+from hapcore.replay import (
+    Difference,
+    RecordingError,
+    Replayed,
+    Script,
+    ble_controller,
+    play_controller,
+    read,
+    replay_lines,
+)
 from hapcore.replay.known import play_known, split
-from hapcore.transcript import TranscriptError, is_transcript, read_transcripts
+from hapcore.transcript import TranscriptError, is_transcript
 
 __all__ = ["register"]
 
@@ -64,43 +74,53 @@ def replay(file: Path, role: str | None, as_json: bool) -> None:
 
 
 def _replay_transcripts(file: Path, as_json: bool) -> None:
-    try:
-        data = read_file(file)
-    except TranscriptError as error:
-        raise Problem(f"{file} cannot be replayed: {error}") from None
-    if not is_transcript(data.lstrip()):
-        with suppress(RecordingError, ValueError, RecursionError):
-            read(json.loads(data))
-            raise click.UsageError("This is a recording of other implementations: say --as accessory or controller.")
-    try:
-        transcripts = read_transcripts(data)
-        outcomes = [(one, replay_transcript(one, name=file.name)) for one in transcripts]
-    except TranscriptError as error:
-        raise Problem(f"{file} cannot be replayed: {error}") from None
     alike = True
-    for one, outcome in outcomes:
-        alike = alike and outcome.first is None
-        if as_json:
-            for difference in outcome.differences:
-                emit(_record(difference, None))
-            emit(
-                {
-                    "event": "replayed",
-                    "engine": one.engine,
-                    "role": one.role,
-                    "compared": outcome.compared,
-                    "torn": one.torn,
-                    "alike": outcome.first is None,
-                }
-            )
-            continue
-        for difference in outcome.differences:
-            click.echo(str(difference))
-        torn = ", the recording was cut off" if one.torn else ""
-        verdict = "alike" if outcome.first is None else "not alike"
-        say(f"{one.role} {one.engine}: {outcome.compared} outputs compared{torn}: {verdict}")
+    lines = read_lines(file)
+    try:
+        # A file that is no transcript may be a recording of others: of those the whole is one line, or few.
+        start = next(lines, b"")
+        if not is_transcript(start):
+            _refuse_recording(start, file)
+        for one in replay_lines(chain((start,), lines), file.name):
+            _tell(one, as_json)
+            alike = alike and one.outcome.first is None
+    except TranscriptError as error:
+        raise Problem(f"{file} cannot be replayed: {error}") from None
     if not alike:
         raise click.exceptions.Exit(1)
+
+
+def _tell(one: Replayed, as_json: bool) -> None:
+    outcome = one.outcome
+    if as_json:
+        for difference in outcome.differences:
+            emit(_record(difference, None))
+        emit(
+            {
+                "event": "replayed",
+                "engine": one.engine,
+                "role": one.role,
+                "transport": one.transport,
+                "compared": outcome.compared,
+                "torn": one.torn,
+                "alike": outcome.first is None,
+            }
+        )
+        return
+    for difference in outcome.differences:
+        click.echo(str(difference))
+    torn = ", the recording was cut off" if one.torn else ""
+    verdict = "alike" if outcome.first is None else "not alike"
+    say(f"{one.role} {one.engine}: {outcome.compared} outputs compared{torn}: {verdict}")
+
+
+def _refuse_recording(start: bytes, file: Path) -> None:
+    """Say what is to be done with a recording of others; anything else is left to the reader of transcripts."""
+    if not file.is_file() or file.stat().st_size > MAX_SIZE or start[:1] not in (b"{", b"["):
+        return
+    with suppress(RecordingError, ValueError, RecursionError):
+        read(json.loads(file.read_bytes()))
+        raise click.UsageError("This is a recording of other implementations: say --as accessory or controller.")
 
 
 def _play(file: Path, role: str, as_json: bool) -> None:

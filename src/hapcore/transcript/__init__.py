@@ -12,7 +12,15 @@ from hapcore.transcript.controller import RecordedConnection
 from hapcore.transcript.notes import FORMAT, VERSION, Sink
 from hapcore.transcript.peer import RecordedPeer
 from hapcore.transcript.peripheral import RecordedPeripheral
-from hapcore.transcript.reading import Line, Transcript, TranscriptError, is_transcript, read_transcripts
+from hapcore.transcript.reading import (
+    Line,
+    Transcript,
+    TranscriptError,
+    is_transcript,
+    read_lines,
+    read_transcripts,
+    split_lines,
+)
 
 __all__ = [
     "FORMAT",
@@ -26,5 +34,7 @@ __all__ = [
     "Transcript",
     "TranscriptError",
     "is_transcript",
+    "read_lines",
     "read_transcripts",
+    "split_lines",
 ]
