@@ -6,25 +6,31 @@ from functools import partial
 
 import pytest
 from tests.core.ble_rig import (
+    ADMIN,
     BRIGHTNESS,
     ON,
     PAIRINGS,
     PROTOCOL,
     PROTOCOL_SIGNATURE,
     SETUP,
+    USER,
     VERIFY,
     Central,
+    Draws,
+    Person,
     Rig,
 )
 from tests.replay.test_made_up_ble import pair
 
 from hapcore.accessory.commands import AnswerRead, AnswerWrite, UpdateValues
-from hapcore.accessory.events import PeerMisbehaved, ReadRequested, SessionClosed, WriteRequested
+from hapcore.accessory.events import PairingAdded, PeerMisbehaved, ReadRequested, SessionClosed, WriteRequested
 from hapcore.ble.accessory import GattRefuse, GattReply
 from hapcore.codec import tlv8
 from hapcore.codec.pdu import Opcode, Request, write_request
 from hapcore.engine import Forget, Persist
 from hapcore.ids import CharacteristicId
+from hapcore.pairing.pairings import encode_add
+from hapcore.pairing.verify import PairVerifyController
 
 NUMBER = CharacteristicId(1, BRIGHTNESS)
 
@@ -148,3 +154,42 @@ def _pairing_message(central, message, iid, data):
     if dict(tlv8.decode(data))[6] == b"\5":
         central.rig.meanwhile = True
     return message(iid, data)
+
+
+# --- whose rights -----------------------------------------------------------------------------------------------------
+
+
+def test_what_waits_is_not_done_with_the_rights_of_who_comes_next(rig):
+    """Another transport stores a change to the pairings meanwhile; the user who asked goes, an admin comes."""
+    rig.engine.stored.change_underway = True
+    central = rig.connect().verify(USER)
+    friend = Person("friend")
+    body = tlv8.encode([(9, b"\1"), (1, encode_add(friend.identifier, friend.paired.ltpk, True))])
+    central.send(PAIRINGS, Opcode.CHARACTERISTIC_WRITE, body)
+    begin(central, PAIRINGS)
+    assert rig.replies == []
+    central.close()
+    central = rig.connect().verify(ADMIN)
+    rig.engine.stored.change_underway = False
+    rig.engine.stored.waiting.popleft()()
+    rig.pump()
+    assert not rig.told(PairingAdded)
+    assert friend.identifier not in rig.engine.stored.pairings
+    assert central.get(ON) == b"\0"
+
+
+def test_a_pairing_removed_while_its_verify_is_answered_in_pieces_ends_the_link(rig):
+    central = rig.connect()
+    run = PairVerifyController(ADMIN.pairing, Draws())
+    _, m2 = central.message(VERIFY, run.m1())
+    rig.engine.mtu_changed(7, 512, rig.now)
+    body = tlv8.encode([(9, b"\1"), (1, run.m3(m2))])
+    central.send(VERIFY, Opcode.CHARACTERISTIC_WRITE, body)
+    central.read_raw(VERIFY)
+    assert rig.engine.secured
+    del rig.engine.stored.pairings[ADMIN.identifier]
+    rig.engine.pairings_changed(rig.now)
+    central.read_raw(VERIFY)
+    rig.wait(0.2)
+    assert rig.dropped
+    assert rig.told(SessionClosed)

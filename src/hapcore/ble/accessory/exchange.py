@@ -118,8 +118,8 @@ def _deliver(peripheral: Peripheral, link: Link, procedure: Procedure) -> None:
         if procedure.timed is None:
             link.procedure = None
     _send(peripheral, link, fragment)
-    if link.procedure is None and procedure.secured and not peripheral.secured:
-        # The pairing of this very session was removed: that was its last answer.
+    if link.procedure is None and link.session is not None and not peripheral.secured:
+        # The pairing of this very session was removed: that was its last answer, or the end of its pair-verify.
         peripheral.terminate(None)
         return
     peripheral.indicate()

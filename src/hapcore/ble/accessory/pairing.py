@@ -190,7 +190,8 @@ class Pairing:
             # Another transport of the same accessory is changing the table: judged when that is done.
             stored.waiting.append(partial(self._write_pairings, message, done))
             return
-        identifier = self._peripheral.controller
+        # The rights of whoever has connected meanwhile are not those of who asked.
+        identifier = self._peripheral.controller if self._peripheral.holds(self._owner) else None
         caller = None if identifier is None else stored.pairings.get(identifier)
         if caller is None:
             done(False)

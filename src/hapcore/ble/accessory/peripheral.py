@@ -401,6 +401,10 @@ class Peripheral(Engine):
         """Whether this is still the link, and may be answered."""
         return link is self._link and not link.terminal
 
+    def holds(self, owner: ConnectionId) -> bool:
+        """Whether that is the link of this moment."""
+        return self._link is not None and self._link.number == owner
+
     def answer(self, status: PduStatus, body: bytes = b"") -> None:
         """The request that was read is carried out."""
         if self._link is not None and not self._link.terminal:
