@@ -89,6 +89,33 @@ def test_a_handler_that_fails_fails_the_test(run):
     assert done.returncode == 0, done.stdout
 
 
+def test_a_pair_over_bluetooth(run):
+    done = run(
+        """
+def test(hap_accessory, hap_air_pair):
+    light, lamp = hap_accessory, hap_air_pair.controller
+    lamp.write({light.on.id: True})
+    assert light.on.value is True
+    with lamp.subscribe([light.brightness.id]) as changes:
+        light.brightness.value = 7
+        assert changes.wait(5).value == 7
+    hap_air_pair.restart()
+    assert hap_air_pair.accessory.paired
+    assert lamp.read([light.on.id])[light.on.id].value is True
+"""
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_handler_that_fails_fails_the_test_over_bluetooth_too(run):
+    text = BREAKING.replace("hap_pair", "hap_air_pair")
+    done = run(text)
+    assert done.returncode == 1, done.stdout
+    assert "no such lamp" in done.stdout
+    done = run(f"{text}\n    assert isinstance(hap_air_pair.errors.pop(), LookupError)\n")
+    assert done.returncode == 0, done.stdout
+
+
 def test_pytest_loads_nothing_else(run):
     done = run(
         """
@@ -112,5 +139,5 @@ def test():
 
 def test_the_fixtures_are_listed(run):
     done = run("", "--fixtures", "-v")
-    for name in ("hap_accessory", "hap_controller", "hap_pair"):
+    for name in ("hap_accessory", "hap_air_pair", "hap_controller", "hap_pair"):
         assert f"\n{name} -- " in done.stdout

@@ -10,10 +10,12 @@ from .air import Air, open_air
 from .clock import virtual_time
 from .damaged import DamagedTransport
 from .memory import MemoryTransport, Network, memory_transports
+from .pair import AirPair, open_air_pair
 from .suite import MakePair, check_transport
 
 __all__ = [
     "Air",
+    "AirPair",
     "Damage",
     "DamagedTransport",
     "MakePair",
@@ -25,5 +27,6 @@ __all__ = [
     "check_transport",
     "memory_transports",
     "open_air",
+    "open_air_pair",
     "virtual_time",
 ]

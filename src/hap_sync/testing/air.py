@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from hap_sync.ble.across import Across, bridge_to
 from hap_sync.bridge import Bridge
@@ -16,7 +16,10 @@ if TYPE_CHECKING:  # costs the import of asyncio, Bumble and bleak
     from hap_asyncio.testing.radio import Air as Inner
     from hap_asyncio.testing.radio import Bleak
 
-__all__ = ["Air", "open_air"]
+__all__ = ["Air", "Radio", "open_air"]
+
+#: What an accessory is served over.
+Radio: TypeAlias = "Across[BumbleServer]"
 
 
 class Air:
@@ -26,7 +29,7 @@ class Air:
         self._bridge = bridge
         self._air = inner
 
-    def peripheral(self, name: str = "HAP", address: str | None = None, *, max_mtu: int = 517) -> Across[BumbleServer]:
+    def peripheral(self, name: str = "HAP", address: str | None = None, *, max_mtu: int = 517) -> Radio:
         """What an accessory is served over: `open_peripheral(light, radio=...)`. `max_mtu` is 23 to 517."""
         return Across(self._bridge, self._bridge.run(self._air.peripheral, name, address, max_mtu=max_mtu))
 
@@ -38,15 +41,15 @@ class Air:
         """Lend controllers to other processes, which name them "tcp-client:127.0.0.1:PORT". Returns the port."""
         return self._bridge.run(self._air.lend, host, port)
 
-    def vanish(self, radio: Across[BumbleServer]) -> None:
+    def vanish(self, radio: Radio) -> None:
         """An accessory goes out of range."""
         self._bridge.post(partial(self._air.vanish, radio.it.device))
 
-    def come_back(self, radio: Across[BumbleServer]) -> None:
+    def come_back(self, radio: Radio) -> None:
         """It is in range again."""
         self._bridge.post(partial(self._air.come_back, radio.it.device))
 
-    def unplug(self, radio: Across[BumbleServer]) -> None:
+    def unplug(self, radio: Radio) -> None:
         """Its host loses its controller, as when a dongle is pulled out."""
         self._bridge.post(partial(self._air.unplug, radio.it.device))
 

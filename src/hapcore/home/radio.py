@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from hapcore.ble.advert import EncryptedAdvert, RegularAdvert, parse_manufacturer_data
-from hapcore.ble.controller.discovery import Gallery
+from hapcore.ble.controller.discovery import Gallery, discovered
 from hapcore.ble.controller.effects import Scan
 from hapcore.ble.controller.inputs import Advertisement, GattResult
 from hapcore.ble.controller.peer import Peer
 from hapcore.ble.controller.states import Link as State
 from hapcore.ble.controller.telling import cache_key
+from hapcore.discovery import DiscoveredAccessory
 from hapcore.engine import Command, ConnectionId, Effect, Forget, Output, Persist
 from hapcore.entropy import Entropy
 from hapcore.errors import EffectFailed
@@ -30,7 +31,7 @@ _NOWHERE: Final = ("", 0)
 class PeerLink(Link):
     """An accessory over Bluetooth LE: there from the beginning, over all its links."""
 
-    __slots__ = ("listens", "peer", "peers")
+    __slots__ = ("found", "listens", "peer", "peers")
 
     def __init__(self, number: ConnectionId, agenda: Agenda, peer: Peer, peers: dict[ConnectionId, PeerLink]) -> None:
         super().__init__(number, _NOWHERE, (), agenda)
@@ -40,11 +41,18 @@ class PeerLink(Link):
         self.peer = peer
         self.state = LinkState.OPEN
         self.listens = False
+        #: As it was heard last: who is connected advertises to nobody, and is there all the same.
+        self.found: DiscoveredAccessory | None = None
 
     @property
     def secured(self) -> bool:
         """Whether there is a verified session at the moment."""
         return self.state is LinkState.OPEN and self.peer.link is State.SECURED
+
+    @property
+    def linked(self) -> bool:
+        """Whether it is connected."""
+        return self.peer.link in (State.CLEAR, State.SECURED)
 
     def fits(self, command: Command[Any]) -> bool:
         """Whatever a command counts on, the peer fetches it."""
@@ -135,8 +143,11 @@ class Radio:
     def _seek(self, wanted: bool) -> None:
         """Whether anybody wants to hear of everything."""
         self._sought = wanted
-        if not wanted:
-            self._gallery = Gallery()
+        self._gallery = Gallery()
+        if wanted:
+            for link in [link for link in self._peers.values() if link.linked]:
+                if link.found is not None:
+                    self._seeking.heard(link.found)
         self._adjust()
 
     def heard(self, advertisement: Advertisement, now: float) -> None:
@@ -144,9 +155,12 @@ class Radio:
         advert = parse_manufacturer_data(advertisement.manufacturer_data)
         if advert is None:
             return
-        for link in [link for link in self._peers.values() if link.listens and _of(link.peer, advert)]:
-            link.peer.receive_advertisement(advertisement, now)
-            self._links.collect(link)
+        for link in [link for link in self._peers.values() if _of(link.peer, advert)]:
+            if isinstance(advert, RegularAdvert):
+                link.found = discovered(advertisement, advert, link.peer.name)
+            if link.listens:
+                link.peer.receive_advertisement(advertisement, now)
+                self._links.collect(link)
         if self._sought and (found := self._gallery.hear(advertisement, now)) is not None:
             self._seeking.heard(found)
 

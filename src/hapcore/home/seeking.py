@@ -65,9 +65,9 @@ class Seeking:
     def begin(self, reader: Hashable, timeout: float | None) -> None:
         """Have a reader told of everything."""
         self.readers[reader] = None if timeout is None else self._timers.now + timeout
-        self._browse()
         for found in self._found.values():
             self._emit(News(reader, found))
+        self._browse()
 
     def end(self, reader: Hashable, reason: HapError | None = None) -> None:
         """A reader has read enough."""
