@@ -16,6 +16,7 @@ from bleak.backends.client import BaseBleakClient
 from bleak.backends.scanner import BaseBleakScanner
 from bumble import hci
 from bumble.device import Device
+from bumble.transport import open_transport
 from bumble.transport.common import AsyncPipeSink
 
 from hap_asyncio.ble.bumble import BumbleServer
@@ -110,6 +111,17 @@ class Air:
         server = await loop.create_server(lambda: Guest(self._controller, self.ether.vanish), host, port)
         self._stack.callback(server.close)
         return int(server.sockets[0].getsockname()[1])
+
+    async def serve(self, transport: str) -> None:
+        """Be the controller of the host at the other end of one of Bumble's transports, until the air is closed.
+
+        "vhci" makes an adapter of this very Linux, for BlueZ and all that uses it; it takes the right to open /dev/vhci.
+        """
+        opened = await open_transport(transport)
+        self._stack.push_async_callback(opened.close)
+        controller = self._controller()
+        controller.host = opened.sink
+        opened.source.set_packet_sink(controller)
 
     def _controller(self) -> VirtualController:
         self._count += 1

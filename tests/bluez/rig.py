@@ -1,0 +1,89 @@
+"""A virtual air in which this Linux has an adapter: BlueZ on one side, accessories of ours on the other."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from dbus_fast import BusType
+from dbus_fast.aio import MessageBus
+from dbus_fast.errors import DBusError
+from tests.adapters.ble.home import CODE, Lamp
+
+from hap_asyncio.ble.server import PeripheralServer, open_peripheral
+from hap_asyncio.controller import Controller, open_controller
+from hap_asyncio.testing.radio import Air, open_air
+
+#: Seconds for the kernel, BlueZ and D-Bus to get an adapter ready.
+_READY = 20.0
+#: The longest a test may take, in seconds. BlueZ takes two and a half for the end of a link alone.
+PATIENCE = 120.0
+
+
+async def ready(bus: MessageBus) -> str:
+    """Wait until BlueZ has switched an adapter on: its path."""
+    async with asyncio.timeout(_READY):
+        while True:
+            try:
+                tree = await bus.introspect("org.bluez", "/")
+                proxy = bus.get_proxy_object("org.bluez", "/", tree)
+                manager = proxy.get_interface("org.freedesktop.DBus.ObjectManager")
+                for path, interfaces in (await manager.call_get_managed_objects()).items():  # type: ignore[attr-defined]
+                    adapter = interfaces.get("org.bluez.Adapter1")
+                    if adapter is not None and adapter["Powered"].value:
+                        return str(path)
+            except DBusError:
+                pass  # BlueZ is not on the bus yet
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def open_bluez(*, interval: float = 0.1) -> AsyncGenerator[Air, None]:
+    """An air with BlueZ in it."""
+    async with open_air(interval=interval) as air:
+        await air.serve("vhci")
+        bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
+        try:
+            await ready(bus)
+        finally:
+            bus.disconnect()
+        yield air
+
+
+class House:
+    """A lamp that is served over a controller of its own, as over a dongle, and our controller over BlueZ."""
+
+    def __init__(self, air: Air, lamp: Lamp, server: PeripheralServer, controller: Controller) -> None:
+        self.air = air
+        self.lamp = lamp
+        self.server = server
+        self.controller = controller
+
+
+@asynccontextmanager
+async def open_house(air: Air) -> AsyncGenerator[House, None]:
+    """All of it on one air."""
+    async with AsyncExitStack() as stack:
+        lamp, port = Lamp(), await air.lend()
+        server = await stack.enter_async_context(
+            open_peripheral(lamp.accessory, radio=f"tcp-client:127.0.0.1:{port}", setup_code=CODE)
+        )
+        controller = await stack.enter_async_context(open_controller(mdns=False, ble=True))
+        yield House(air, lamp, server, controller)
+
+
+def on_bluez(test: Callable[..., Coroutine[object, object, None]]) -> Callable[..., None]:
+    """Run a test on asyncio, in time, with an air that BlueZ is in as its first argument."""
+
+    @functools.wraps(test)
+    def run(**kwargs: object) -> None:
+        async def main() -> None:
+            async with asyncio.timeout(PATIENCE), open_bluez() as air:
+                await test(air, **kwargs)
+
+        asyncio.run(main())
+
+    del run.__wrapped__  # type: ignore[attr-defined]  # pytest would ask for the air
+    return run
