@@ -1,0 +1,147 @@
+"""Kill an accessory at random moments, many times, and look whether it forgot anything it had acknowledged.
+
+A program of its own: it forks, which a test runner with threads must not. Prints one JSON line. Arguments: a folder,
+how many times, a seed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import hap_sync
+from hapcore.catalogue.services import Lightbulb
+from hapcore.crypto.keys import ed25519_public
+from hapcore.errors import HapError
+from hapcore.state import decode_state
+
+CODE = "031-45-154"
+WRONG = "111-22-334"
+#: Seconds a process lives at most. Storing takes a millisecond or a few, with what comes before and after it.
+LIFE = 0.08
+#: Pairings that are there at a time, beside the first: there is room for 16.
+ROOM = 12
+
+
+def serve(state: Path, port: int, life: float) -> None:
+    """Be the accessory until the alarm, which ends the process as SIGKILL does: nothing is tidied up."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    with hap_sync.open_server(
+        Lightbulb("Lamp", on=False), state=state, setup_code=CODE, address="127.0.0.1", mdns=False
+    ) as server:
+        os.write(port, b"%d\n" % server.port)
+        if life:
+            signal.setitimer(signal.ITIMER_REAL, life)
+        server.run()
+
+
+class Accessory:
+    """A forked accessory."""
+
+    def __init__(self, state: Path, life: float) -> None:
+        read, write = os.pipe()
+        self.process = os.fork()
+        if not self.process:
+            with suppress(BaseException):
+                serve(state, write, life)
+            os._exit(0)
+        os.close(write)
+        with os.fdopen(read) as line:
+            self.where = f"127.0.0.1:{int(line.readline())}"
+
+    def end(self) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.process, signal.SIGKILL)
+        os.waitpid(self.process, 0)
+
+
+def paired(state: Path) -> dict[str, bool]:
+    """Who is paired, by the file."""
+    table = decode_state(state.read_bytes())
+    records = [json.loads(value) for key, value in table.items() if key.startswith("pairing/")]
+    return {one["identifier"]: one["admin"] for one in records}
+
+
+def attempts(state: Path) -> int:
+    return int(decode_state(state.read_bytes()).get("attempts", b"0"))
+
+
+def pairings(folder: Path, times: int, dice: random.Random) -> dict[str, int]:
+    """Controllers are added and removed until the accessory dies; what was answered must be there afterwards."""
+    state = folder / "paired.json"
+    found = {"kills": 0, "acknowledged": 0, "ahead": 0, "lost": 0}
+    with hap_sync.open_controller(mdns=False) as home:
+        first = Accessory(state, 0)
+        ours = home.pair(first.where, CODE, "lamp").pairing.controller_id
+        first.end()
+        key = ed25519_public(bytes(32))
+        known = {ours: True}
+        for kill in range(times):
+            accessory = Accessory(state, dice.uniform(0, LIFE))
+            lamp = home.connect("lamp", address=accessory.where)
+            wanted = dict(known)
+            with suppress(HapError):
+                for number in range(1000):
+                    others = [name for name in known if name != ours]
+                    if others and (len(others) >= ROOM or dice.random() < 0.4):
+                        gone = dice.choice(others)
+                        wanted = {name: admin for name, admin in known.items() if name != gone}
+                        lamp.remove_pairing(gone.encode())
+                    else:
+                        name, admin = f"{kill}-{number}", dice.random() < 0.5
+                        wanted = {**known, name: admin}
+                        lamp.add_pairing(name.encode(), key, admin=admin)
+                    known = wanted
+                    found["acknowledged"] += 1
+            lamp.close()
+            accessory.end()
+            there = paired(state)
+            found["kills"] += 1
+            if there == wanted != known:
+                found["ahead"] += 1  # done, but the answer did not get out
+            elif there != known:
+                found["lost"] += 1
+            known = there
+    return found
+
+
+def failures(folder: Path, times: int, dice: random.Random) -> dict[str, int]:
+    """Wrong codes: every refusal that a controller has seen is counted for ever."""
+    state = folder / "unpaired.json"
+    found = {"kills": 0, "acknowledged": 0, "ahead": 0, "lost": 0}
+    first = Accessory(state, 0)
+    first.end()
+    with hap_sync.open_controller(mdns=False) as home:
+        for _ in range(times):
+            accessory = Accessory(state, dice.uniform(0.02, 0.2))
+            before, seen = attempts(state), 0
+            for _ in range(50):
+                try:
+                    home.pair(accessory.where, WRONG, "lamp")
+                except HapError as error:
+                    if getattr(error, "step", None) != 4:
+                        break
+                    seen += 1
+            accessory.end()
+            found["kills"] += 1
+            found["acknowledged"] += seen
+            counted = attempts(state) - before
+            found["ahead"] += counted > seen
+            found["lost"] += counted < seen
+    return found
+
+
+def main() -> None:
+    folder, times, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    dice = random.Random(seed)
+    report = {"pairings": pairings(folder, times, dice), "failures": failures(folder, max(times // 20, 3), dice)}
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()
