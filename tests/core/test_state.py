@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hapcore.crypto.secret import Secret
+from hapcore.discovery import Transport
 from hapcore.errors import LocalProtocolError, StateError
 from hapcore.pairing.records import Pairing
 from hapcore.state import (
@@ -126,6 +128,38 @@ def test_the_table_form_holds_the_same_records() -> None:
     assert content == encode_pairings({"lamp": _lamp(), "door": _lamp("door")})
     assert PAIRINGS.decode(content) == table
     assert PairedAccessory.decode("lamp", table["lamp"]) == _lamp()
+
+
+def test_what_is_learnt_stands_beside_the_pairings() -> None:
+    lamp = evolve(_lamp(), transport=Transport.BLE, port=0)
+    table = {"lamp": lamp.encode(), "ble/AA:BB:CC:DD:EE:FF": b'{"gsn":7}', "ble/AA:BB:CC:DD:EE:00": b"\xff\0"}
+    content = PAIRINGS.encode(table)
+    assert PAIRINGS.decode(content) == table
+    assert decode_pairings(content) == {"lamp": lamp}  # other readers see the pairings only
+    assert json.loads(content)["knowledge"]["ble/AA:BB:CC:DD:EE:FF"] == {"json": {"gsn": 7}}
+    assert json.loads(content)["pairings"]["lamp"]["transport"] == "ble"
+
+
+@pytest.mark.parametrize(
+    ("knowledge", "what"),
+    [([], "knowledge"), ({"ble/AA:BB:CC:DD:EE:FF": 3}, "AA:BB"), ({"ble/AA:BB:CC:DD:EE:FF": {"text": 3}}, "AA:BB")],
+)
+def test_damaged_knowledge_is_not_written_over(knowledge: object, what: str) -> None:
+    tree = json.loads(encode_pairings({"lamp": _lamp()}))
+    with pytest.raises(StateError, match=what):
+        PAIRINGS.decode(json.dumps({**tree, "knowledge": knowledge}).encode())
+
+
+def test_knowledge_of_what_nobody_knows_is_left_out() -> None:
+    tree = json.loads(encode_pairings({"lamp": _lamp()}))
+    table = PAIRINGS.decode(json.dumps({**tree, "knowledge": {"mesh/1": {"text": "x"}}}).encode())
+    assert list(table) == ["lamp"]
+
+
+def test_a_transport_that_nobody_knows() -> None:
+    tree = json.loads(_lamp().encode())
+    with pytest.raises(StateError, match="transport"):
+        PairedAccessory.decode("lamp", json.dumps({**tree, "transport": "pigeon"}).encode())
 
 
 def test_only_the_keys_are_needed() -> None:
