@@ -22,21 +22,23 @@ from hapcore.state import decode_state
 
 CODE = "031-45-154"
 WRONG = "111-22-334"
-#: Seconds a process lives at most. Storing takes a millisecond or a few, with what comes before and after it.
-LIFE = 0.08
+#: Seconds a process lives at most once it is at work. Storing takes a millisecond or a few.
+LIFE = 0.03
 #: Pairings that are there at a time, beside the first: there is room for 16.
 ROOM = 12
 
 
 def serve(state: Path, port: int, life: float) -> None:
-    """Be the accessory until the alarm, which ends the process as SIGKILL does: nothing is tidied up."""
+    """Be the accessory until the alarm, which ends the process as SIGKILL does: nothing is tidied up.
+
+    The alarm is set when the other process says so.
+    """
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.signal(signal.SIGUSR1, lambda *_: signal.setitimer(signal.ITIMER_REAL, life))
     with hap_sync.open_server(
         Lightbulb("Lamp", on=False), state=state, setup_code=CODE, address="127.0.0.1", mdns=False
     ) as server:
         os.write(port, b"%d\n" % server.port)
-        if life:
-            signal.setitimer(signal.ITIMER_REAL, life)
         server.run()
 
 
@@ -53,6 +55,9 @@ class Accessory:
         os.close(write)
         with os.fdopen(read) as line:
             self.where = f"127.0.0.1:{int(line.readline())}"
+
+    def begin_to_die(self) -> None:
+        os.kill(self.process, signal.SIGUSR1)
 
     def end(self) -> None:
         with suppress(ProcessLookupError):
@@ -82,9 +87,11 @@ def pairings(folder: Path, times: int, dice: random.Random) -> dict[str, int]:
         key = ed25519_public(bytes(32))
         known = {ours: True}
         for kill in range(times):
-            accessory = Accessory(state, dice.uniform(0, LIFE))
+            accessory = Accessory(state, dice.uniform(0.0001, LIFE))
             lamp = home.connect("lamp", address=accessory.where)
             wanted = dict(known)
+            lamp.pairings()
+            accessory.begin_to_die()
             with suppress(HapError):
                 for number in range(1000):
                     others = [name for name in known if name != ours]
@@ -120,6 +127,7 @@ def failures(folder: Path, times: int, dice: random.Random) -> dict[str, int]:
         for _ in range(times):
             accessory = Accessory(state, dice.uniform(0.02, 0.2))
             before, seen = attempts(state), 0
+            accessory.begin_to_die()
             for _ in range(50):
                 try:
                     home.pair(accessory.where, WRONG, "lamp")
