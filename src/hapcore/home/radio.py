@@ -31,7 +31,7 @@ _NOWHERE: Final = ("", 0)
 class PeerLink(Link):
     """An accessory over Bluetooth LE: there from the beginning, over all its links."""
 
-    __slots__ = ("found", "listens", "peer", "peers")
+    __slots__ = ("device_id", "found", "listens", "peer", "peers")
 
     def __init__(self, number: ConnectionId, agenda: Agenda, peer: Peer, peers: dict[ConnectionId, PeerLink]) -> None:
         super().__init__(number, _NOWHERE, (), agenda)
@@ -39,6 +39,7 @@ class PeerLink(Link):
         peers[number] = self
         self.carrier = cast("Carrier", peer)  # all but the inputs of byte streams
         self.peer = peer
+        self.device_id = peer.device_id
         self.state = LinkState.OPEN
         self.listens = False
         #: As it was heard last: who is connected advertises to nobody, and is there all the same.
@@ -155,7 +156,7 @@ class Radio:
         advert = parse_manufacturer_data(advertisement.manufacturer_data)
         if advert is None:
             return
-        for link in [link for link in self._peers.values() if _of(link.peer, advert)]:
+        for link in self._concerned(advert):
             if isinstance(advert, RegularAdvert):
                 link.found = discovered(advertisement, advert, link.peer.name)
             if link.listens:
@@ -163,6 +164,14 @@ class Radio:
                 self._links.collect(link)
         if self._sought and (found := self._gallery.hear(advertisement, now)) is not None:
             self._seeking.heard(found)
+
+    def _concerned(self, advert: RegularAdvert | EncryptedAdvert) -> list[PeerLink]:
+        """Whose it is: hardly ever anybody's here, so it must not take long to see that."""
+        if isinstance(advert, RegularAdvert):
+            device_id = advert.device_id
+            return [link for link in self._peers.values() if link.device_id == device_id]
+        identifier = advert.identifier
+        return [link for link in self._peers.values() if link.listens and link.peer.identifier == identifier]
 
     def failed(self, effect: Effect, reason: str, now: float) -> bool:
         """There is no listening. False if that was something else."""
@@ -184,9 +193,3 @@ class Radio:
         if wanted is not self._on:
             self._on = wanted
             self._emit(Scan(wanted))
-
-
-def _of(peer: Peer, advert: RegularAdvert | EncryptedAdvert) -> bool:
-    if isinstance(advert, RegularAdvert):
-        return advert.device_id == peer.device_id
-    return advert.identifier == peer.identifier

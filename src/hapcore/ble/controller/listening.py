@@ -48,6 +48,7 @@ class Listener:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._own = bytes.fromhex(session.device_id.replace(":", ""))
         self._reset_told = False
         self._last = b""
         #: The configuration number heard last, 0 for none.
@@ -56,8 +57,7 @@ class Listener:
     @property
     def identifier(self) -> bytes:
         """By which encrypted advertisements name the accessory."""
-        own = self._session.device_id.replace(":", "")
-        return self._session.knowledge.identifier or bytes.fromhex(own)
+        return self._session.knowledge.identifier or self._own
 
     def regular(self, advert: RegularAdvert, *, linked: bool) -> News:
         """A plain one. What comes while there is a link is a leftover: accessories are silent then."""
