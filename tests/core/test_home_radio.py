@@ -53,6 +53,7 @@ from hapcore.state import PairedAccessory
 ON = (1, 0x31)
 KEY = f"ble/{ACCESSORY.device_id}"
 RECORD = PairedAccessory("lamp", PAIRING, transport=Transport.BLE)
+STRANGER = RegularAdvert("11:22:33:44:55:66", 5, 1, 1, 0).manufacturer_data()
 PAIRED = {"lamp": RECORD.encode()}
 
 
@@ -196,6 +197,9 @@ def test_found_by_device_id_also_while_connected() -> None:
     assert sky.ask(Find(ACCESSORY.device_id, 1.0)).transport is Transport.BLE
     sky.do(Discover("reader"))
     assert len(sky.news("reader")) == 1
+    sky.home.receive_advertisement(Advertisement("X", STRANGER, "X", -40), sky.time)
+    sky.do(Stop("reader"))
+    assert sky.ask(Find(ACCESSORY.device_id, 1.0)).addresses == (ADDRESS,)
     late = sky.ask(Find("11:11:11:11:11:11", 1.0))
     assert isinstance(late, TimedOut)
     assert "was not heard within 1 s" in str(late)
@@ -257,6 +261,9 @@ def test_changes_go_to_those_who_follow_them_with_a_link_and_without() -> None:
     assert not sky.device.connected
     assert [one.to for one in sky.events(Ended)] == ["reader"]
     assert not sky.scanning
+    sky.home.link_lost(ConnectionId(1), sky.time)  # late news of what is over
+    assert sky.home._radio is not None
+    assert not sky.home._radio._peers
     assert not [one for one in sky.events(Told) if isinstance(one.event, CharacteristicChanged)]
 
 
@@ -305,16 +312,27 @@ def test_a_radio_that_fails_is_told_to_everybody() -> None:
         assert isinstance(reply, Failed)
         assert "it was pulled out" in str(reply.error)
     assert len(sky.events(StopBrowsing)) == 1
-    sky.advertising = True
+    assert [one.on for one in sky.events(Scan)] == [True]  # nobody insists
+    sky.scanning, sky.advertising = False, True
     assert isinstance(sky.ask(ask(Read([ON]))), dict)  # and it is tried again by the next
+
+
+def test_a_radio_that_fails_ends_the_search_on_the_network_too() -> None:
+    sky = Sky({}, discovery=True)
+    sky.do(Discover("reader"))
+    sky.home.effect_failed(Scan(True), "it was pulled out", sky.time)
+    sky.pump()
+    assert len(sky.events(StopBrowsing)) == 1
+    sky.do(Discover("reader"))
+    assert len(sky.events(Browse)) == 2
+    assert [one.on for one in sky.events(Scan)] == [True, True]
 
 
 def test_only_its_own_advertisements_are_for_an_accessory() -> None:
     sky = Sky(PAIRED)
     sky.advertising = False
     number = sky.do(ask(Read([ON])))
-    stranger = RegularAdvert("11:22:33:44:55:66", 5, 1, 1, 0).manufacturer_data()
-    for data in (stranger, b"", b"\x06", b"\x11\x36" + bytes(22), bytes(40)):
+    for data in (STRANGER, b"", b"\x06", b"\x11\x36" + bytes(22), bytes(40)):
         sky.home.receive_advertisement(Advertisement(ADDRESS, data, "X", -40), sky.time)
     sky.pump()
     assert sky.links() == 0

@@ -159,9 +159,8 @@ class Radio:
         for link in self._concerned(advert):
             if isinstance(advert, RegularAdvert):
                 link.found = discovered(advertisement, advert, link.peer.name)
-            if link.listens:
-                link.peer.receive_advertisement(advertisement, now)
-                self._links.collect(link)
+            link.peer.receive_advertisement(advertisement, now)
+            self._links.collect(link)
         if self._sought and (found := self._gallery.hear(advertisement, now)) is not None:
             self._seeking.heard(found)
 
@@ -178,11 +177,11 @@ class Radio:
         if not isinstance(effect, Scan):
             return False
         self._on = False
-        if self._sought:
-            self._seeking.failed(EffectFailed(f"cannot listen for accessories: {reason}"))
         listeners = [link for link in self._peers.values() if link.listens]
         for link in listeners:
             link.listens = False
+        if self._sought:
+            self._seeking.failed(EffectFailed(f"cannot listen for accessories: {reason}"))
         for link in listeners:
             link.peer.effect_failed(effect, reason, now)
             self._links.collect(link)
