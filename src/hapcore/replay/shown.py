@@ -74,7 +74,7 @@ class Places:
         if content["pdu"] == "request":
             self._last = _request(name, content["opcode"], body)
             return pdus.request(name, content["opcode"], content["iid"], body, pairing=pairing)
-        self._last = f"the answer to {name}"
+        self._last = _pairing_step(name, body) if pairing else f"the answer to {name}"
         head = bytes((2, content["tid"], content["status"])) + len(body).to_bytes(2, "little")
         return f"{name}: " + pdus.response(head + body, pairing=pairing)
 
@@ -141,13 +141,18 @@ class Places:
                 self._asked[int(output["connection"])] = f"{message.method} {message.target}"
 
 
+def _pairing_step(name: str, body: bytes) -> str:
+    """The pairing message in the body of a PDU."""
+    try:
+        value = tlv8.first(tlv8.decode_tolerant(body), Parameter.VALUE)
+        return _step(name, tlv8.decode_tolerant(value or b""))
+    except TlvError:
+        return name
+
+
 def _request(name: str, opcode: int, body: bytes) -> str:
     if name in _PROCEDURES.values():
-        try:
-            value = tlv8.first(tlv8.decode_tolerant(body), Parameter.VALUE)
-            return _step(name, tlv8.decode_tolerant(value or b""))
-        except TlvError:
-            return name
+        return _pairing_step(name, body)
     known = opcode in frozenset(Opcode)
     return f"{Opcode(opcode).name.lower().replace('_', ' ') if known else f'opcode {opcode:02x}'} of {name}"
 
