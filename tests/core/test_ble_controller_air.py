@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 from tests.core.ble_device import ADDRESS, PAIRING, Air, paired
 from tests.core.pairing_kit import ACCESSORY, Draws
 
 from hapcore.ble.advert import RegularAdvert
-from hapcore.ble.controller import Advertisement, Link, Peer, Scan
+from hapcore.ble.controller import Advertisement, GattWrite, Link, Peer, Scan
 from hapcore.ble.controller.line import RADIO_PAUSE
-from hapcore.controller.commands import Close, Read, Subscribe
+from hapcore.controller.commands import CharacteristicWrite, Close, Read, Subscribe, Write
 from hapcore.controller.events import CharacteristicChanged
+from hapcore.controller.results import WriteResult
 from hapcore.errors import EffectFailed
 
 ON = (1, 0x33)
@@ -112,3 +114,19 @@ def test_a_broadcast_is_heard_though_its_number_was_heard_before():
     packet = air.device.broadcast(0x33, b"\1")
     said(air, regular(air, air.device.gsn), packet, packet)
     assert changes(air)[:1] == [True]
+
+
+def test_writes_have_no_response_where_there_is_no_other_way():
+    air = paired()
+    air.device.table = tuple(
+        evolve(
+            service,
+            characteristics=[evolve(one, writable=one.uuid[:8] != "00000025") for one in service.characteristics],
+        )
+        for service in air.device.table
+    )
+    assert air.ask(Write([CharacteristicWrite(ON, True)])) == {ON: WriteResult()}
+    handle = next(number for number, iid in air.device.by_handle.items() if iid == 0x33)
+    writes = [one for one in air.outputs if isinstance(one, GattWrite)]
+    assert {one.response for one in writes if one.handle == handle} == {False}
+    assert True in {one.response for one in writes}

@@ -17,7 +17,8 @@ class GattCharacteristic:
     """A HAP characteristic as a GATT attribute.
 
     `handle` is a positive number that only names it: the accessory's engine gives it out, for the controller's engine
-    the adapter does. `iid` is 0 where it is not known yet. All have Read and Write, those with events also Indicate.
+    the adapter does. `iid` is 0 where it is not known yet. All have Read and Write, those with events also Indicate;
+    some accessories have Write Without Response in place of Write, then `writable` is False.
     """
 
     uuid: str

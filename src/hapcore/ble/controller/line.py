@@ -264,13 +264,14 @@ class Line:
     def _go_on(self) -> None:
         if self._exchange is None or not isinstance(self._step, Ask):
             return
-        handle = self._step.to.handle
+        to = self._step.to
         value = self._exchange.next_write()
         self._reading = value is None
         if value is None:
-            self._emit(GattRead(self._operation(), handle))
+            self._emit(GattRead(self._operation(), to.handle))
         else:
-            self._emit(GattWrite(self._operation(), handle, value))
+            # Some accessories take writes without a response only, and say so (HAP-BLE A.7).
+            self._emit(GattWrite(self._operation(), to.handle, value, response=to.writable))
 
     def result(self, result: GattResult, now: float) -> None:
         """An operation has ended."""
