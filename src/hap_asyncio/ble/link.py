@@ -106,8 +106,10 @@ class GattLink:
                     await client.connect()
                 table = tuple(_service(one) for one in client.services)
             except Exception as error:  # noqa: BLE001 - bleak's backends raise whatever their platform does
-                await self._release(client)
-                if "disconnected" in str(error) and attempt < _FRESH_ATTEMPTS:
+                gone = "disconnected" in str(error)
+                if not gone:  # bleak has cleaned up; on BlueZ it would ask over a bus that is closed, and say so aloud
+                    await self._release(client)
+                if gone and attempt < _FRESH_ATTEMPTS:
                     await asyncio.sleep(_PAUSE)
                     continue
                 self._client = None
