@@ -69,6 +69,10 @@ class AttributeServer(Server):
             confirmation.cancel()
         super().on_disconnection(bearer)
 
+    # Its own takes writes of everything, and logs what is refused with a traceback.
+    def on_att_write_command(self, bearer: att.Bearer, request: att.ATT_Write_Command) -> None:
+        """Nothing here is written without a response: that is for nobody (HAP-BLE A.2.2)."""
+
     def on_att_read_blob_request(self, bearer: att.Bearer, request: att.ATT_Read_Blob_Request) -> None:
         """The next piece of a value that is being read: from what was read, never from the application."""
         handle, offset = request.attribute_handle, request.value_offset

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -140,6 +141,27 @@ async def test_what_may_not_be_written():
         assert await refused(client, writing(configuration, b"\1\0")) == att.ATT_REQUEST_NOT_SUPPORTED_ERROR
         assert await refused(client, writing(0xFFF0, b"")) == att.ATT_INVALID_HANDLE_ERROR
         assert not [one for one in here.application.log if one[0] in ("write", "subscribe")]
+
+
+@in_the_air
+async def test_commands_without_an_answer_come_to_nothing(caplog: pytest.LogCaptureFixture):
+    """No characteristic has Write Without Response: nothing is written, nobody is told of an error."""
+    async with stage() as here, walking(here) as peer:
+        name = peer.get_characteristics_by_uuid(UUID(NAME))[0]
+        instance = peer.get_characteristics_by_uuid(UUID(SERVICE_INSTANCE_ID))[0].handle
+        configuration = peer.get_characteristics_by_uuid(UUID(ON))[0].descriptors[0].handle
+        before = await name.read_value()
+        push(
+            peer.connection,
+            *(
+                att.ATT_Write_Command(attribute_handle=handle, attribute_value=value)
+                for handle in (name.handle, instance, configuration, 0xFFF0)
+                for value in (b"", b"\2\0", b"\1\0")
+            ),
+        )
+        assert await name.read_value() == before
+        assert not [one for one in here.application.log if one[0] in ("write", "subscribe")]
+    assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
 
 
 @in_the_air
