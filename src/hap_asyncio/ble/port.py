@@ -159,7 +159,8 @@ class GattPort:
         try:
             return await answer
         finally:
-            self._answer = None
+            if self._answer is answer:  # an access of the next link may be under way by now
+                self._answer = None
 
     # What the engine wants.
 
