@@ -5,18 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from contextlib import ExitStack
-from pathlib import Path
 
 import floors
 from bench import Bench
 from program import SOURCE
 from report import Row, Table
-
-from hap_sync.recording import Recording
-from hapcore.ip.accessory import Server
 
 
 def imports(bench: Bench) -> Table:
@@ -50,31 +44,6 @@ def imports(bench: Bench) -> Table:
             if number:  # the first one fills the caches
                 table.add(Row(label, "ms"), "wall", (full[0] - empty[0]) * 1e3)
                 table.add(Row(label, "ms"), "CPU", (full[1] - empty[1]) * 1e3)
-    return table
-
-
-def recorder(bench: Bench) -> Table:
-    """The engine in memory, alone and recorded into a file: what a transcript costs."""
-    table = Table("Recorder", ("CPU us", "rate/s"))
-    count = int(bench.size.seconds * 5000)
-    for _ in range(bench.size.rounds):
-        os.sched_setaffinity(0, {bench.cores[1]})
-        for label, name, secrets in (
-            ("not recorded", "", False),
-            ("redacted", "plain.jsonl", False),
-            ("redacted, gzip", "packed.jsonl.gz", False),
-            ("with secrets", "secrets.jsonl", True),
-        ):
-            with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-                make = Server
-                if name:
-                    make = stack.enter_context(Recording(Path(folder, name), with_secrets=secrets)).server
-                bare = floors.Bare(make=make)
-                for kind in ("GET", "PUT"):
-                    bare.serve(kind, count // 10)
-                    rate, used = bare.serve(kind, count)
-                    table.add(Row(f"bare engine, {kind} in memory, {label}", ""), "CPU us", used)
-                    table.add(Row(f"bare engine, {kind} in memory, {label}", ""), "rate/s", rate)
     return table
 
 

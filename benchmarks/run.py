@@ -20,6 +20,7 @@ import accessory_side  # noqa: E402 - found through the path above
 import alone  # noqa: E402
 import captures  # noqa: E402
 import controller_side  # noqa: E402
+import recorder  # noqa: E402
 import slow  # noqa: E402
 from bench import FULL, QUICK, Bench  # noqa: E402
 
@@ -36,7 +37,7 @@ MEASURES = {
     "bridge": accessory_side.bridge,
     "start": accessory_side.start,
     "controller": controller_side.controller,
-    "recorder": alone.recorder,
+    "recorder": recorder.recorder,
     "decode": captures.decode,
     "slow": slow.slow,
     "imports": alone.imports,
