@@ -8,7 +8,7 @@ from tests.core.ble_device import ADDRESS, PAIRING, Air, paired
 from tests.core.pairing_kit import ACCESSORY, Draws
 
 from hapcore.ble.advert import RegularAdvert
-from hapcore.ble.controller import Advertisement, GattWrite, Link, Peer, Scan
+from hapcore.ble.controller import Advertisement, GattConnect, GattWrite, Link, Peer, Scan
 from hapcore.ble.controller.line import RADIO_PAUSE
 from hapcore.controller.commands import CharacteristicWrite, Close, Read, Subscribe, Write
 from hapcore.controller.events import CharacteristicChanged
@@ -130,3 +130,38 @@ def test_writes_have_no_response_where_there_is_no_other_way():
     writes = [one for one in air.outputs if isinstance(one, GattWrite)]
     assert {one.response for one in writes if one.handle == handle} == {False}
     assert True in {one.response for one in writes}
+
+
+def test_a_change_is_read_though_the_accessory_could_not_be_connected_when_it_was_heard_of():
+    """It goes on advertising the same number: nothing new says that there is something to read."""
+    air = listening()
+    air.device.values[0x33] = b"\1"
+    air.device.gsn += 1
+    air.hook = lambda effect: "error" if isinstance(effect, GattConnect) else None
+    air.run(60)
+    assert air.engine.link is Link.IDLE
+    air.hook = lambda effect: None
+    air.run(120)
+    assert changes(air) == [True]
+
+
+def test_an_accessory_that_cannot_be_connected_is_tried_less_and_less_often():
+    air = listening()
+    air.device.gsn += 1
+    air.hook = lambda effect: "error" if isinstance(effect, GattConnect) else None
+    before = sum(isinstance(one, GattConnect) for one in air.outputs)
+    air.run(4 * 3600)
+    assert 7 * 5 <= sum(isinstance(one, GattConnect) for one in air.outputs) - before <= 12 * 5
+    air.ask(Close())
+    assert air.engine.next_timeout() is None
+
+
+def test_an_accessory_that_knows_us_no_more_is_not_tried_again_by_ourselves():
+    air = listening()
+    air.device.pairings.clear()
+    air.device.cache.clear()
+    air.device.gsn += 1
+    air.run(60)
+    connects = sum(isinstance(one, GattConnect) for one in air.outputs)
+    air.run(3600)
+    assert sum(isinstance(one, GattConnect) for one in air.outputs) == connects

@@ -15,7 +15,7 @@ from hapcore.ble.controller.line import Line, Reports
 from hapcore.ble.controller.session import Session
 from hapcore.ble.controller.states import TRANSITIONS, Kind, Level, Link, State
 from hapcore.ble.controller.steps import Answer, Ask, Procedure
-from hapcore.ble.controller.telling import Telling
+from hapcore.ble.controller.telling import MISSED_AFTER, Telling
 from hapcore.ble.gatt import GattService
 from hapcore.codec.pdu import PduStatus, Response
 from hapcore.controller import commands
@@ -31,6 +31,8 @@ __all__ = ["IDLE_TIMEOUT", "Working"]
 
 #: Seconds without anything to do after which the link is dropped: the accessory drops it after 30 (HAP-BLE A.3.6).
 IDLE_TIMEOUT: Final = 20.0
+#: Seconds between two attempts to see what was missed, of an accessory that cannot be connected for a long time.
+MISSED_AT_MOST: Final = 3600.0
 
 
 class Working(Telling):
@@ -60,6 +62,8 @@ class Working(Telling):
         #: An instance id was refused that was not asked for on this link.
         self._misnumbered = False
         self._idle_at: float | None = None
+        #: Attempts in a row to see what was missed that came to nothing.
+        self._failures = 0
 
     @property
     def link(self) -> Link:
@@ -250,6 +254,7 @@ class Working(Telling):
 
     def _refreshed(self) -> None:
         self._refresh_due = self._refresh_now = self._doubt = False
+        self._failures = 0
         self._line.succeeded()
         self._save()
 
@@ -299,7 +304,10 @@ class Working(Telling):
             self._waiting.appendleft(job)
 
     def _given_up(self, error: HapError) -> None:
-        """Everything that waits for the accessory fails."""
+        """Everything that waits for the accessory fails. What was missed is looked for again, less and less often."""
+        if self._refresh_now and self._session.subscribed and not isinstance(error, PairingRefused):
+            self._look_at = self._now + min(MISSED_AFTER * 2**self._failures, MISSED_AT_MOST)
+            self._failures = min(self._failures + 1, 16)
         self._refresh_now = False
         while self._waiting:
             job = self._waiting.popleft()
