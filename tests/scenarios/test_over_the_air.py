@@ -1,7 +1,8 @@
 """The list of scenarios for Bluetooth LE: the same stories where they mean the same, and what only a radio brings.
 
 Not told here: strangers that have connected and speak no HAP, or a hundred of them. An accessory has one link, and who
-has it without speaking is dropped by a timer; tests/core/test_ble_accessory_links.py has that in virtual time.
+has it without speaking is dropped by a timer; tests/core/test_ble_accessory_links.py has that in virtual time. Nor that
+a lost connection fails a call or ends a subscription: over the air the call is made again, the subscription goes on.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ from tests.scenarios.test_scenarios import (
 
 from hapcore.accessory.events import SessionClosed, SessionOpened
 from hapcore.discovery import Transport
-from hapcore.errors import HapError, LocalProtocolError, PairingRefused
+from hapcore.errors import HapError, LocalProtocolError, PairingRefused, Refused
 from hapcore.model.accessory import Accessory as Model
 from hapcore.pairing.records import Pairing, new_controller_identity
-from hapcore.state import PairedAccessory, decode_pairings, encode_pairings
+from hapcore.state import PairedAccessory, decode_pairings, encode_pairings, encode_state
 
 SHARED = (
     test_cancel_in_mid_write,
@@ -57,7 +58,7 @@ class AirHouse(House):
         self.sky = Sky(kind)
         self.world = self.sky.world
 
-    def serve(self) -> Accessory:
+    def serve(self, identify: Callable[[], object] | None = None) -> Accessory:
         folder = self._folder
         if not (folder / "lamp.json").exists():
             state, records = prepared()
@@ -67,6 +68,8 @@ class AirHouse(House):
             }
             (folder / "pairings.json").write_bytes(encode_pairings(over_the_air))
         what = Model("Lamp", services=[self.light])
+        if identify is not None:
+            what.identify(identify)
         accessory = AirAccessory(self.sky, what, setup_code=CODE, state=folder / "lamp.json")
         self._opened.append(accessory)
         return accessory
@@ -118,6 +121,20 @@ def _next(accessory: Accessory, kind: type[Any]) -> Callable[[], Any]:
         return next(event for event in events if isinstance(event, kind))
 
     return partial(accessory.run, found if hasattr(events, "__anext__") else found_without_async)
+
+
+def test_identify_before_pairing_and_after(house: AirHouse, tmp_path: Path) -> None:
+    (tmp_path / "lamp.json").write_bytes(encode_state({}))
+    asked: list[None] = []
+    accessory = house.serve(lambda: asked.append(None))
+    home = house.control()
+    home.identify(accessory.address)
+    lamp = home.pair(accessory.address, CODE, "lamp")
+    lamp.identify()
+    assert len(asked) == 2
+    lamp.close()
+    with pytest.raises(Refused):
+        home.identify(accessory.address)
 
 
 def test_found_by_its_advertisement(house: AirHouse) -> None:
@@ -220,8 +237,8 @@ def test_a_home_without_a_radio_says_so(house: AirHouse) -> None:
 
 
 def test_the_scenarios_reach_every_adapter() -> None:
-    """Eight stories are those of the network; ten are of the air. Each for three adapters."""
+    """Eight stories are those of the network; eleven are of the air. Each for three adapters."""
     assert len(SHARED) == 8
     own = [name for name, one in globals().items() if name.startswith("test_") and one not in SHARED]
-    assert len(own) == 11
+    assert len(own) == 12
     assert len(KINDS) == 3
