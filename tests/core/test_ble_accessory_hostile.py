@@ -8,6 +8,7 @@ import pytest
 from tests.core.ble_rig import (
     ADMIN,
     BRIGHTNESS,
+    CODE,
     ON,
     PAIRINGS,
     PROTOCOL,
@@ -23,6 +24,7 @@ from tests.core.ble_rig import (
 from tests.replay.test_made_up_ble import pair
 
 from hapcore.accessory.commands import AnswerRead, AnswerWrite, UpdateValues
+from hapcore.accessory.config import Config
 from hapcore.accessory.events import PairingAdded, PeerMisbehaved, ReadRequested, SessionClosed, WriteRequested
 from hapcore.ble.accessory import GattRefuse, GattReply
 from hapcore.codec import tlv8
@@ -193,3 +195,24 @@ def test_a_pairing_removed_while_its_verify_is_answered_in_pieces_ends_the_link(
     rig.wait(0.2)
     assert rig.dropped
     assert rig.told(SessionClosed)
+
+
+# --- an application that is slow --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("patience", "begun"), [(30.0, 0.0), (9.0, 4.0), (2.0, 0.0)])
+def test_who_waits_for_the_application_is_answered_before_the_procedure_ends(patience, begun):
+    """Whatever time it is given: a procedure has ten seconds from its first fragment, or the link is dropped."""
+    config = Config(name="Bench", category=5, setup_code=CODE, setup_id="ADK1", answer_deadline=patience)
+    rig = Rig(config=config)
+    rig.database.find(1, BRIGHTNESS).read_handled = True
+    central = rig.connect().verify()
+    tid = central.send(BRIGHTNESS, Opcode.CHARACTERISTIC_READ)
+    rig.wait(begun)
+    begin(central, BRIGHTNESS)
+    rig.wait(9.9 - begun)
+    assert not rig.told(PeerMisbehaved)
+    (reply,) = rig.replies
+    rig.replies.clear()
+    assert central.read_cipher.open(reply.data) == bytes((2, tid, 6))
+    assert central.get(ON) == b"\0"

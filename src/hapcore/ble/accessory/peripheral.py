@@ -330,6 +330,12 @@ class Peripheral(Engine):
         return self._link is not None and self._link.session is not None and self._link.session.transient
 
     @property
+    def procedure_ends(self) -> float | None:
+        """When the procedure must be over that is under way."""
+        procedure = self._link.procedure if self._link is not None else None
+        return None if procedure is None else procedure.deadline
+
+    @property
     def controller(self) -> bytes | None:
         """The pairing identifier of whoever is connected, None as long as that is not proved."""
         session = self._link.session if self._link is not None else None

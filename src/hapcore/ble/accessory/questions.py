@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Questions"]
 
+#: Seconds that an answer needs at most to be read before its procedure ends.
+ANSWER_MARGIN: Final = 0.5
 #: Writes whose central waits no more, but whose end still counts. The oldest go first: handlers may hang for ever.
 MAX_LATE: Final = 256
 
@@ -44,7 +46,7 @@ class _Write:
 
 
 class Questions:
-    """All open questions, in the order they were asked: since all have the same time, also that of their deadlines."""
+    """All open questions, in the order they were asked, and of their deadlines: there is one procedure at a time."""
 
     def __init__(self, peripheral: Peripheral, patience: float) -> None:
         self._peripheral = peripheral
@@ -56,7 +58,7 @@ class Questions:
     def read(self, caller: Caller, number: CharacteristicId, answered: Callable[[AnswerRead], None]) -> None:
         """Ask for a value."""
         request = self._next()
-        self._asked[request] = _Read(number, answered, self._peripheral.now + self._patience)
+        self._asked[request] = _Read(number, answered, self._deadline())
         self._peripheral.emit(ReadRequested(request, caller, (number,)))
 
     def write(
@@ -68,8 +70,14 @@ class Questions:
     ) -> None:
         """Ask whether a write is carried out; `late` takes an answer that the central does not get."""
         request = self._next()
-        self._asked[request] = _Write(write, answered, late, self._peripheral.now + self._patience)
+        self._asked[request] = _Write(write, answered, late, self._deadline())
         self._peripheral.emit(WriteRequested(request, caller, (write,)))
+
+    def _deadline(self) -> float:
+        """As long as the application is given, but not so long that the central is dropped over it."""
+        peripheral = self._peripheral
+        patience, ends = peripheral.now + self._patience, peripheral.procedure_ends
+        return patience if ends is None else min(patience, ends - ANSWER_MARGIN)
 
     def _next(self) -> RequestId:
         self._count += 1
