@@ -30,9 +30,10 @@ def lamp(hci, tmp_path_factory):
     state = tmp_path_factory.mktemp("lamp") / "lamp.json"
     program = Running(
         *("serve", "lightbulb", "--ble", "--hci", hci, "--name", "Desk lamp", "--setup-code", CODE),
-        *("--state", state, "--json"),
+        *("--state", state, "--record", state.with_name("lamp.jsonl"), "--json"),
     )
     program.state = state
+    program.transcript = state.with_name("lamp.jsonl")
     yield program
     if program.process.poll() is None:
         assert program.stop()[0] == 0
@@ -96,6 +97,7 @@ def test_a_whole_life(hci, lamp, tmp_path, monkeypatch):
     code, out = lamp.stop()
     assert code == 0
     assert json.loads(out.splitlines()[-1]) == {"event": "stopped"}
+    assert lines(hap("replay", lamp.transcript, "--json"))[-1]["alike"] is True
 
 
 def _environment(adapter: str) -> dict[str, str]:

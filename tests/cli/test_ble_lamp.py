@@ -140,6 +140,13 @@ def test_an_address_is_no_help(home):
     assert "found by its advertisements, not at an address" in said
 
 
+def test_a_controller_is_not_recorded(home, tmp_path):
+    """An empty transcript would be taken for a silent accessory."""
+    code, said = run("get", "-a", "lamp", "-c", "1.9", "--record", tmp_path / "t.jsonl", *home.options)
+    assert code == 1
+    assert "cannot be recorded; record the accessory" in said
+
+
 def test_accessories_on_the_network_need_no_radio(home, tmp_path, monkeypatch):
     """Nothing about Bluetooth is even asked for them."""
     records = json.loads(home.options[3].read_text())
