@@ -8,6 +8,7 @@ import pytest
 
 from hapcore.crypto.keys import ed25519_public
 from hapcore.crypto.secret import Secret
+from hapcore.discovery import Transport
 from hapcore.errors import LocalProtocolError, StateError
 from hapcore.migration.pairings import Kind, LeftOut, read_pairings, write_pairings
 from hapcore.pairing.records import Pairing
@@ -76,7 +77,6 @@ def test_hap_controller():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"Connection": "BLE"}, "it is reached over BLE, not over IP"),
         ({"Connection": "CoAP"}, "it is reached over CoAP, not over IP"),
         ({"Connection": "ADDITIONAL_PAIRING"}, "the pairing was never finished"),
         ({"AccessoryLTPK": "00"}, "AccessoryLTPK is not 32 bytes in hexadecimal"),
@@ -90,6 +90,19 @@ def test_what_cannot_be_used_is_left_out(change, reason):
     found = read({"lamp": FIELDS, "other": {**FIELDS, **change}})
     assert found.pairings == (LAMP,)
     assert found.left_out == (LeftOut("other", reason),)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(Kind.AIOHOMEKIT, "AccessoryAddress"), (Kind.HOMEKIT_PYTHON, "AccessoryMAC")]
+)
+def test_over_bluetooth_there_and_back(kind, name):
+    sensor = PairedAccessory("sensor", PAIRING, addresses=("C0:FF:EE:00:00:01",), transport=Transport.BLE)
+    written = write_pairings([sensor], kind)
+    fields = json.loads(written)["sensor"]
+    assert (fields["Connection"], fields[name]) == ("BLE", "C0:FF:EE:00:00:01")
+    assert not [one for one in fields if one.startswith("AccessoryIP")]
+    found = read_pairings(written)
+    assert (found.kind, found.pairings) == (kind, (sensor,))
 
 
 @pytest.mark.parametrize(

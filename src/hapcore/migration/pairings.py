@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from hapcore.crypto.keys import KEY_SIZE, Signer
 from hapcore.crypto.secret import Secret
+from hapcore.discovery import Transport
 from hapcore.errors import LocalProtocolError, StateError
 from hapcore.pairing.records import Pairing
 from hapcore.state import PAIRINGS, PairedAccessory, decode_pairings
@@ -57,6 +58,9 @@ _CONTROLLER_ID: Final = "iOSPairingId"
 _HEX_CONTROLLER_ID: Final = "iOSDevicePairingID"
 _DOMAIN: Final = "homekit_controller"
 _OVER_IP: Final = "IP"
+_OVER_BLE: Final = "BLE"
+#: What they call the address of an accessory over Bluetooth LE.
+_RADIO_ADDRESS: Final = {Kind.AIOHOMEKIT: "AccessoryAddress", Kind.HOMEKIT_PYTHON: "AccessoryMAC"}
 _HALF_MADE: Final = "ADDITIONAL_PAIRING"
 
 
@@ -131,7 +135,7 @@ def _record(alias: str, fields: _Fields) -> PairedAccessory:
     transport = fields.get("Connection", _OVER_IP)
     if transport == _HALF_MADE:
         raise StateError("the pairing was never finished")
-    if transport != _OVER_IP:
+    if transport not in (_OVER_IP, _OVER_BLE):
         raise StateError(f"it is reached over {transport!s:.20}, not over IP")
     accessory_id = _text(fields, "AccessoryPairingID")
     seed = _key(fields, "iOSDeviceLTSK")
@@ -148,11 +152,14 @@ def _record(alias: str, fields: _Fields) -> PairedAccessory:
             controller_ltsk=Secret(seed),
         ),
         addresses=_addresses(fields),
+        transport=Transport.BLE if transport == _OVER_BLE else Transport.IP,
         port=port if isinstance(port, int) and not isinstance(port, bool) else 0,
     )
 
 
 def _addresses(fields: _Fields) -> tuple[str, ...]:
+    if fields.get("Connection") == _OVER_BLE:
+        return tuple(one for name in _RADIO_ADDRESS.values() if isinstance(one := fields.get(name), str) and one)[:1]
     several = fields.get("AccessoryIPs")
     found = [fields.get("AccessoryIP"), *(cast("list[object]", several) if isinstance(several, list) else [])]
     return tuple(dict.fromkeys(one for one in found if isinstance(one, str) and one))
@@ -220,7 +227,11 @@ def _fields(record: PairedAccessory, kind: Kind) -> dict[str, object]:
         "iOSDeviceLTPK": pairing.controller_ltpk.hex(),
         "Connection": _OVER_IP,
     }
-    if record.addresses:
+    if record.transport is Transport.BLE:
+        fields["Connection"] = _OVER_BLE
+        if record.addresses:
+            fields[_RADIO_ADDRESS[kind]] = record.addresses[0]
+    elif record.addresses:
         fields["AccessoryIP"] = record.addresses[0]
         fields["AccessoryPort"] = record.port
         if kind is Kind.AIOHOMEKIT:
