@@ -48,5 +48,7 @@ def _broadcast(peripheral: Peripheral, cell: Cell) -> bool:
     # Each packet has a number of its own: it is the nonce. What is not stored could be used again after a restart.
     changes = peripheral.count_on()
     broadcast = Broadcast(peripheral.state_number.value, cell.iid, value, interval)
-    peripheral.store(changes, partial(peripheral.advertiser.broadcast, broadcast, peripheral.now), lambda: None)
+    # Where it cannot be stored, the plain advertisement says that something changed: that needs no nonce.
+    advertiser, now = peripheral.advertiser, peripheral.now
+    peripheral.store(changes, partial(advertiser.broadcast, broadcast, now), partial(advertiser.changed, now))
     return True
