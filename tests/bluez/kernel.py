@@ -19,7 +19,13 @@ HERE = Path(__file__).resolve().parent
 CONFIG = HERE / "kernel.config"
 PACKAGES = ("linux-source", "bluez", "dbus", "make", "gcc", "libc6-dev", "flex", "bison", "bc", "xz-utils", "iproute2")
 #: Not needed, and a good part of the sources.
-_UNUSED = ("*/drivers/gpu/drm/amd/include", "*/Documentation/devicetree", "*/boot/dts", "*/tools/testing", "*/tools/perf")
+_UNUSED = (
+    "*/drivers/gpu/drm/amd/include",
+    "*/Documentation/devicetree",
+    "*/boot/dts",
+    "*/tools/testing",
+    "*/tools/perf",
+)
 
 
 def sources() -> Path | None:

@@ -29,7 +29,9 @@ LIMIT = 600
 def missing(kernel: str | None) -> str:
     """What is not there that has to be, in words; empty when all is well."""
     if not kernel:
-        return "no kernel: name a User Mode Linux with Bluetooth in HAPCORE_UML, or run `nox -s bluez`, which builds one"
+        return (
+            "no kernel: name a User Mode Linux with Bluetooth in HAPCORE_UML, or run `nox -s bluez`, which builds one"
+        )
     if not os.access(kernel, os.X_OK):
         return f"{kernel} is no kernel that can be run"
     if bluetoothd() is None:

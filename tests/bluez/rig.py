@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
+import inspect
+import itertools
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -52,6 +55,15 @@ async def open_bluez(*, interval: float = 0.1) -> AsyncGenerator[Air, None]:
         yield air
 
 
+#: Every accessory has another address: BlueZ keeps the tables of those it has seen.
+_numbers = itertools.count(1)
+
+
+def address() -> str:
+    """One that nobody has had."""
+    return f"F0:00:00:00:{next(_numbers).to_bytes(2, 'big').hex(':')}".upper()
+
+
 class House:
     """A lamp that is served over a controller of its own, as over a dongle, and our controller over BlueZ."""
 
@@ -75,15 +87,22 @@ async def open_house(air: Air) -> AsyncGenerator[House, None]:
 
 
 def on_bluez(test: Callable[..., Coroutine[object, object, None]]) -> Callable[..., None]:
-    """Run a test on asyncio, in time, with an air that BlueZ is in as its first argument."""
+    """Run a test on asyncio, in time, with an air that BlueZ is in as its first argument. Nothing may fail unseen."""
 
     @functools.wraps(test)
-    def run(**kwargs: object) -> None:
+    def run(*args: object, **kwargs: object) -> None:
+        unseen: list[dict[str, object]] = []
+
         async def main() -> None:
+            asyncio.get_running_loop().set_exception_handler(lambda _, context: unseen.append(context))
             async with asyncio.timeout(PATIENCE), open_bluez() as air:
-                await test(air, **kwargs)
+                await test(air, *args, **kwargs)
 
         asyncio.run(main())
+        gc.collect()
+        assert not unseen, unseen
 
-    del run.__wrapped__  # type: ignore[attr-defined]  # pytest would ask for the air
+    # pytest fills in all arguments but the air.
+    signature = inspect.signature(test)
+    run.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])  # type: ignore[attr-defined]
     return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,11 +33,13 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(peers: Peers, mtu: int = 517) -> AsyncIterator[Bench]:
+async def bench(peers: Peers, mtu: int = 517, *options: str) -> AsyncIterator[Bench]:
     program = str(HERE / "peers" / "aiohomekit_ble.py")
-    command = [peers.python, program, "--mtu", str(mtu), "--setup-code", SETUP_CODE]
+    command = [peers.python, program, "--mtu", str(mtu), "--setup-code", SETUP_CODE, *options]
     with trio.fail_after(LIMIT):
-        async with running("aiohomekit over Bluetooth LE", command, {"PYTHONPATH": str(SRC)}) as peer:
+        async with running(
+            "aiohomekit over Bluetooth LE", command, {"PYTHONPATH": os.pathsep.join((str(SRC), str(SRC.parent)))}
+        ) as peer:
             yield Bench(peer, await peer.line(event="ready"))
 
 

@@ -9,6 +9,7 @@ application comes as `{"event": "told", "what": CLASS}`, what aiohomekit hears a
     pair        setup_code       pair-setup
     accessories                  the whole database
     get         ids              read
+    measure     ids, count       how long so many reads take, each, in milliseconds
     put         values           write
     subscribe   ids
     pairings                     list pairings
@@ -26,7 +27,9 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import sys
+import time
 
 from aiohomekit.characteristic_cache import CharacteristicCacheMemory
 from aiohomekit.controller.ble.controller import BleController
@@ -110,6 +113,15 @@ class Rig:
         """Values by id."""
         return named(await self.pairing.get_characteristics(pairs(command["ids"])))
 
+    async def do_measure(self, command):
+        """Milliseconds of each of so many reads, one after the other."""
+        times = []
+        for _ in range(command["count"]):
+            began = time.perf_counter()
+            await self.pairing.get_characteristics(pairs(command["ids"]))
+            times.append((time.perf_counter() - began) * 1000)
+        return times
+
     async def do_put(self, command):
         """Statuses of what was refused by id; empty when all is well."""
         values = [
@@ -148,33 +160,48 @@ async def tell(events):
         say(event="told", what=type(event).__name__)
 
 
-async def run(mtu, setup_code):
+@contextlib.asynccontextmanager
+async def air_of(bluez):
+    """An air that aiohomekit's bleak is in: by a virtual adapter, or by the computer's own Bluetooth."""
+    if bluez:
+        from tests.bluez.rig import open_bluez
+
+        async with open_bluez() as air:
+            yield air
+    else:
+        async with open_air() as air:
+            with (await air.bleak()).as_platform():
+                yield air
+
+
+async def run(mtu, setup_code, bluez):
     """Serve, and obey until `quit` or the end of stdin."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    async with open_air() as air:
-        lamp, radio = Lamp(), await air.peripheral("Lamp", max_mtu=mtu)
+    async with air_of(bluez) as air:
+        # Every accessory has another address: BlueZ keeps the tables of those it has seen.
+        address = "F0:" + os.urandom(5).hex(":").upper() if bluez else None
+        lamp, radio = Lamp(), await air.peripheral("Lamp", address, max_mtu=mtu)
         async with open_peripheral(lamp.accessory, radio=radio, setup_code=setup_code) as server:
             telling = asyncio.ensure_future(tell(server.events()))
-            with (await air.bleak()).as_platform():
-                rig = Rig(lamp, server, radio)
-                await rig.controller.async_start()
-                ids = {name: "1." + str(getattr(lamp, name).iid) for name in ("on", "brightness", "name")}
-                say(event="ready", device_id=server.device_id, ids=ids)
-                while line := await reader.readline():
-                    command = json.loads(line)
-                    if command["do"] == "quit":
-                        break
-                    try:
-                        result = await asyncio.wait_for(getattr(rig, f"do_{command['do']}")(command), 15)
-                    except Exception as error:  # noqa: BLE001 - the test wants to know
-                        say(failed=command["do"], error=type(error).__name__, message=str(error))
-                    else:
-                        say(done=command["do"], result=result)
-                if rig.pairing is not None:
-                    with contextlib.suppress(Exception):
-                        await rig.pairing.close()
-                await rig.controller.async_stop()
+            rig = Rig(lamp, server, radio)
+            await rig.controller.async_start()
+            ids = {name: "1." + str(getattr(lamp, name).iid) for name in ("on", "brightness", "name")}
+            say(event="ready", device_id=server.device_id, ids=ids)
+            while line := await reader.readline():
+                command = json.loads(line)
+                if command["do"] == "quit":
+                    break
+                try:
+                    result = await asyncio.wait_for(getattr(rig, f"do_{command['do']}")(command), 15)
+                except Exception as error:  # noqa: BLE001 - the test wants to know
+                    say(failed=command["do"], error=type(error).__name__, message=str(error))
+                else:
+                    say(done=command["do"], result=result)
+            if rig.pairing is not None:
+                with contextlib.suppress(Exception):
+                    await rig.pairing.close()
+            await rig.controller.async_stop()
             telling.cancel()
 
 
@@ -183,11 +210,12 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--mtu", type=int, default=517)
     parser.add_argument("--setup-code", required=True)
+    parser.add_argument("--bluez", action="store_true", help="aiohomekit uses the computer's own Bluetooth")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     if options.verbose:
         logging.basicConfig(level=logging.DEBUG)
-    asyncio.run(run(options.mtu, options.setup_code))
+    asyncio.run(run(options.mtu, options.setup_code, options.bluez))
 
 
 if __name__ == "__main__":
