@@ -181,6 +181,20 @@ def test_removing_the_last_admin_removes_everybody_and_answers_first():
     assert rig.line().pair()
 
 
+def test_the_broadcast_key_of_the_other_transport_goes_with_the_last_pairing():
+    """An accessory that was served over Bluetooth LE before: who owned it must not read its broadcasts for ever."""
+    rig = Rig()
+    rig.session(seed="admin")
+    rig.session(admin=False, seed="user")
+    rig.state["ble/broadcast"] = b"{}"
+    rig = Rig(rig.state)
+    admin = rig.session(seed="admin")
+    assert admin.tlv("/pairings", encode_remove(rig.pairing(seed="user", admin=False).controller_id.encode()))
+    assert "ble/broadcast" in rig.state
+    assert admin.tlv("/pairings", encode_remove(rig.pairing(seed="admin").controller_id.encode()))
+    assert "ble/broadcast" not in rig.state
+
+
 def test_removing_a_stranger_succeeds():
     rig = Rig()
     assert rig.session().tlv("/pairings", encode_remove(b"nobody")) == {6: b"\x02"}

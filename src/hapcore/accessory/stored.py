@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TypeAlias, TypeVar, cast
 
 from attrs import frozen
@@ -39,6 +39,7 @@ T = TypeVar("T")
 Change: TypeAlias = Persist | Forget
 
 _PAIRING = "pairing/"
+_BROADCAST = "ble/broadcast"
 #: c# runs from 1 to 65535 and then starts again at 1 (HAP 11.2).
 CONFIG_NUMBERS = 65535
 #: What stays in the table when a person resets it, by how much is forgotten.
@@ -97,6 +98,7 @@ class Stored:
         self._entropy = entropy
         self.identity: Identity = self._load(state, "identity", Identity.from_json) or self._new_identity()
         self.setup = self._choose_setup(self._load(state, "setup", Setup.decode), config)
+        self._broadcast_key = _BROADCAST in state
         self.attempts: int = self._load(state, "attempts", int) or 0
         self.config_number, self._fingerprint = self._load(state, "database", _decode_database) or (0, "")
         self._ids: dict[str, int] = self._load(state, "ids", _decode_ids) or {}
@@ -174,6 +176,12 @@ class Stored:
     def store_pairing(pairing: PairedController) -> Persist:
         """The effect that keeps a pairing."""
         return Persist(_PAIRING + pairing.identifier.hex(), pairing.encode())
+
+    def forget_with(self, removed: Collection[bytes]) -> list[Change]:
+        """What goes with these pairings although it is another transport's: with the last one the broadcast key."""
+        if not self._broadcast_key or any(one not in removed for one in self.pairings):
+            return []
+        return [Forget(_BROADCAST)]
 
     @staticmethod
     def forget_pairing(identifier: bytes) -> Forget:

@@ -136,6 +136,7 @@ def pairings(server: Server, session: Session, request: Request) -> None:
     step = handle(request.body, caller=caller, table=table, max_peers=server.config.max_pairings)
     effects: list[Change] = [stored.store_pairing(pairing) for pairing in step.store]
     effects += [stored.forget_pairing(identifier) for identifier in step.remove]
+    effects += stored.forget_with(step.remove) if step.remove else ()
     if not effects:
         _answer(server, session, step.reply)
         return
