@@ -11,7 +11,7 @@ LAYERS = [
     ("hapcore.codec",),
     ("hapcore.crypto",),
     ("hapcore.setup_code", "hapcore.model", "hapcore.catalogue", "hapcore.pairing"),
-    ("hapcore.discovery", "hapcore.state", "hapcore.feed"),
+    ("hapcore.discovery", "hapcore.state", "hapcore.feed", "hapcore.house"),
     ("hapcore.accessory", "hapcore.controller"),
     ("hapcore.ip", "hapcore.ble"),
     ("hapcore.home", "hapcore.proxy", "hapcore.decode", "hapcore.migration"),

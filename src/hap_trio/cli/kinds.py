@@ -8,11 +8,12 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import cast
 
 import click
 
-from hap_trio.cli.common import Problem
+from hap_trio.cli.built import Built, Thing
+from hap_trio.cli.problem import Problem
 from hapcore.catalogue.services import (
     Fan,
     Lightbulb,
@@ -32,9 +33,7 @@ from hapcore.ids import Caller
 from hapcore.model.accessory import Accessory
 from hapcore.model.service import Service
 
-__all__ = ["KINDS", "Thing", "blaming", "build"]
-
-Thing: TypeAlias = Accessory | Service
+__all__ = ["KINDS", "Built", "Thing", "blaming", "build"]
 
 
 def _lightbulb(name: str) -> Thing:
@@ -95,6 +94,9 @@ KINDS: dict[str, Callable[[str], Thing]] = {
     "fan": _fan,
 }
 
+#: What is served behind a bridge.
+_HOMES = ("bridge", "busy-home")
+
 
 def _lamps(count: int) -> list[Thing]:
     """What stands behind the bridge that several accessories get by themselves."""
@@ -115,7 +117,9 @@ def blaming(what: str) -> Generator[None]:
 def _from_module(path: str) -> Thing | list[Thing]:
     module, _, attribute = path.partition(":")
     if not module or not attribute:
-        raise click.BadParameter(f"{path!r} is neither one of {', '.join([*KINDS, 'bridge'])} nor MODULE:ATTRIBUTE")
+        raise click.BadParameter(
+            f"{path!r} is neither one of {', '.join([*KINDS, *_HOMES])}, nor HOUSE.toml, nor MODULE:ATTRIBUTE"
+        )
     sys.path.insert(0, str(Path.cwd()))
     with blaming(f"cannot import {module!r}"):
         loaded = import_module(module)
@@ -134,10 +138,18 @@ def _from_module(path: str) -> Thing | list[Thing]:
     return good
 
 
-def build(kind: str, name: str | None, count: int) -> Thing | list[Thing]:
+def build(kind: str, name: str | None, count: int, seed: int | None) -> Built:
     """What `hap serve KIND` serves."""
+    if kind == "busy-home":
+        from hap_trio.cli.busy import home
+
+        return home(name, seed)
+    if kind.endswith(".toml"):
+        from hap_trio.cli.house import load  # it loads what speaks HTTP
+
+        return load(kind)
     if kind == "bridge":
-        return [Accessory.bridge(name or "Bridge"), *_lamps(count)] if count == 1 else _lamps(count)
+        return Built([Accessory.bridge(name or "Bridge"), *_lamps(count)] if count == 1 else _lamps(count))
     if kind in KINDS:
-        return KINDS[kind](name or kind.replace("-", " ").capitalize())
-    return _from_module(kind)
+        return Built(KINDS[kind](name or kind.replace("-", " ").capitalize()))
+    return Built(_from_module(kind))

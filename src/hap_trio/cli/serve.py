@@ -18,7 +18,7 @@ from click.core import ParameterSource
 import hap_trio
 from hap_trio.ble import PeripheralServer, open_peripheral
 from hap_trio.cli.common import ble_option, emit, json_option, plain, recorded, recording, run, say, shown
-from hap_trio.cli.kinds import Thing, build
+from hap_trio.cli.kinds import Built, Thing, build
 from hap_trio.cli.radio import advising, need
 from hapcore.engine import Event
 from hapcore.ids import Caller
@@ -175,16 +175,17 @@ class _Place:
 
 
 async def _serve(
-    kind: str, count: int, name: str | None, state: str | None, code: str | None, place: _Place, as_json: bool
+    what: Built, name: str | None, state: str | None, code: str | None, place: _Place, as_json: bool
 ) -> None:
-    things = build(kind, name, count)
+    name, state, code = name or what.name, state or what.state, code or what.code
     # Both signals end the block in good order: mDNS goodbye, connections closed; everything else is on disk already.
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with (
-            place.open(things, name=name, state=state, code=code) as server,
+            place.open(what.things, name=name, state=state, code=code) as server,
             trio.open_nursery() as nursery,
         ):
             nursery.start_soon(_report, server, as_json)
+            nursery.start_soon(what.live)
             introduce(server, name or server.database.accessories[0].name, as_json, place.hci)
             async for _ in signals:
                 nursery.cancel_scope.cancel()
@@ -228,8 +229,9 @@ code_option = click.option(
 
 
 @click.command()
-@click.argument("kind", default="lightbulb", metavar="[KIND | MODULE:ATTRIBUTE]")
+@click.argument("kind", default="lightbulb", metavar="[KIND | HOUSE.toml | MODULE:ATTRIBUTE]")
 @click.option("--count", type=click.IntRange(1, 149), default=3, show_default=True, help="Lamps behind a bridge.")
+@click.option("--seed", type=int, help="What happens in busy-home, and when: the same each time.")
 @click.option("--name", help="How it announces itself.")
 @state_option
 @click.option("--address", callback=local_address, help="Listen on this local address only.")
@@ -249,6 +251,7 @@ code_option = click.option(
 def serve(
     kind: str,
     count: int,
+    seed: int | None,
     name: str | None,
     state: str | None,
     address: str | None,
@@ -261,19 +264,22 @@ def serve(
 ) -> None:
     """Serve an accessory until Ctrl-C or SIGTERM.
 
-    KIND is one of lightbulb, switch, outlet, thermostat, temperature-sensor, lock, fan, bridge. MODULE:ATTRIBUTE names
-    an accessory or service of your own, a list of them, or a function that makes one. Without --state it is a new
-    device at each start.
+    KIND is one of lightbulb, switch, outlet, thermostat, temperature-sensor, lock, fan, bridge, and busy-home: a bridge
+    with a dozen devices that live by themselves. HOUSE.toml describes accessories and what is run when they are
+    switched. MODULE:ATTRIBUTE names an accessory or service of your own, a list of them, or a function that makes one.
+    Without --state it is a new device at each start, but for a HOUSE.toml, which has its state beside it.
 
     With --ble it is served over Bluetooth LE instead, by a Bluetooth controller that nothing else uses.
 
     \b
     Example: hap serve lightbulb --name "Desk lamp" --state lamp.json
+             hap serve busy-home
+             hap serve house.toml
              hap serve lock --ble --hci usb:0
     """
     _check(ble)
     place = _Place(address, port, not no_mdns, hci if ble else None)
-    run(_serve, kind, count, name, state, code, place, as_json)
+    run(_serve, build(kind, name, count, seed), name, state, code, place, as_json)
 
 
 def _check(ble: bool) -> None:

@@ -1,0 +1,45 @@
+"""`hap serve house.toml`: accessories that a file describes, the commands and requests behind them."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import partial
+from pathlib import Path
+
+import click
+
+from hap_trio.cli.built import Built
+from hap_trio.cli.house.handlers import connect, keep_asking
+from hap_trio.cli.problem import Problem
+from hapcore.house import read
+
+__all__ = ["load"]
+
+#: A thousand accessories take less; what is larger is something else.
+_LARGEST = 4_000_000
+
+
+def load(path: str) -> Built:
+    """What a file describes, its state beside it unless it says where. Raises `Problem`, and the errors of reading."""
+    file = Path(path)
+    with file.open("rb") as stream:
+        data = stream.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise Problem(f"{path}: it is larger than {_LARGEST} bytes")
+    try:
+        document = tomllib.loads(data.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise Problem(f"{path}: it is no TOML: {' '.join(str(error).split())}") from None
+    house = read(document, path)
+    questions = connect(house, _complain)
+    return Built(
+        list(house.accessories),
+        name=house.name,
+        state=str(file.parent / (house.state or f"{file.stem}.state.json")),
+        code=house.setup_code,
+        live=partial(keep_asking, questions),
+    )
+
+
+def _complain(text: str) -> None:
+    click.echo(f"hap: {text}", err=True)
