@@ -32,6 +32,8 @@ from hapcore.codec.pdu import Opcode, Request, write_request
 from hapcore.engine import Forget, Persist
 from hapcore.ids import CharacteristicId
 from hapcore.pairing.pairings import encode_add
+from hapcore.pairing.records import ControllerIdentity
+from hapcore.pairing.setup import PairSetupController
 from hapcore.pairing.verify import PairVerifyController
 
 NUMBER = CharacteristicId(1, BRIGHTNESS)
@@ -216,3 +218,16 @@ def test_who_waits_for_the_application_is_answered_before_the_procedure_ends(pat
     rig.replies.clear()
     assert central.read_cipher.open(reply.data) == bytes((2, tid, 6))
     assert central.get(ON) == b"\0"
+
+
+def test_one_controller_sets_up_though_another_transport_has_a_desk_of_its_own():
+    rig = Rig(people=())
+    central = rig.connect()
+    run = PairSetupController(Draws(), identity=ControllerIdentity("late", USER.pairing.controller_ltsk))
+    run.receive_m2(central.message(SETUP, run.m1())[1])
+    m4 = central.message(SETUP, run.m3(CODE.text))[1]
+    rig.engine.stored.pairings[ADMIN.identifier] = ADMIN.paired
+    status, m6 = central.message(SETUP, run.m5(m4))
+    assert (status, m6) == (0, tlv8.encode([(6, b"\6"), (7, b"\6")]))
+    assert list(rig.engine.stored.pairings) == [ADMIN.identifier]
+    assert not any(key.startswith("pairing/") for key in rig.store)

@@ -132,7 +132,7 @@ class SetupDesk:
             if state == State.M3 and run.state is SetupState.M3:
                 return self._m3(run, items)
             if state == State.M5 and run.state is SetupState.M5:
-                return self._m5(run, items)
+                return self._m5(run, items, paired=paired)
         except TlvError:
             pass
         self.release(owner)
@@ -210,7 +210,11 @@ class SetupDesk:
             self._kept = run.verifier
         return Step(reply, proved=True, transient=_transient_keys(checked.session_key.reveal()))
 
-    def _m5(self, run: _Run, items: Items) -> Step:
+    def _m5(self, run: _Run, items: Items, *, paired: bool) -> Step:
+        if paired:
+            # Another transport of the same accessory was faster: there is one controller that sets up.
+            self._run = None
+            return Step(refusal(State.M6, TlvErrorCode.UNAVAILABLE))
         sealed = require(pick(items, Item.ENCRYPTED_DATA), Item.ENCRYPTED_DATA)
         if len(sealed) < TAG_SIZE:
             raise TlvError("encrypted data shorter than its tag")
