@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import time
@@ -55,6 +56,23 @@ def test_changes_with_a_link_and_without(home):
     assert home.radio.links == before + 1
     out, err = watch.process.communicate(timeout=SOON)
     assert (watch.process.returncode, out, err) == (0, "", "")
+
+
+def test_who_else_advertises_is_passed_over(home):
+    """Another product of Apple's, another manufacturer's, and one whose accessory data are cut short."""
+
+    async def advertise(data: bytes) -> None:
+        radio = await home.air.peripheral("Stranger")
+        await radio.publish([], None)
+        await radio.advertise(b"\x02\x01\x06" + bytes((len(data) + 1, 0xFF)) + data, b"\x09\x09Stranger", 0.02)
+
+    for data in (b"\x4c\x00\x10\x05\x01\x18\x12\x34\x56", b"\xe0\x00\x01", b"\x4c\x00\x06\x31\x00\x01"):
+        asyncio.run_coroutine_threadsafe(advertise(data), home.loop).result(SOON)
+    result = CliRunner().invoke(commands, ["discover", "--ble", "-t", "1", "--json", *home.options[:2]])
+    assert (result.exit_code, result.stderr) == (0, "")
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert {one["device_id"] for one in found} == {home.server.device_id}
+    assert found[-1]["paired"] is True
 
 
 def test_sessions_are_resumed_by_the_next_command(home):
