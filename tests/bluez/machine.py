@@ -62,9 +62,8 @@ def run(kernel: str, command: list[str], *, debug: Path | None = None, limit: fl
         boot = [kernel, "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "mem=768M", "con=null"]
         boot += ["con0=null,fd:1", "quiet", "random.trust_cpu=on", f"init={sys.executable}", "--"]
         boot += [str(HERE / "inside.py"), folder]
-        process = subprocess.Popen(
-            boot, stdin=subprocess.DEVNULL, env={"HOME": folder, "TMPDIR": "/dev/shm"}, start_new_session=True
-        )
+        # The kernel keeps the machine's memory in a file there; it finds the right folder by itself.
+        process = subprocess.Popen(boot, stdin=subprocess.DEVNULL, env={"HOME": folder}, start_new_session=True)
         try:
             process.wait(limit)
         except subprocess.TimeoutExpired:

@@ -13,11 +13,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dbus_fast import BusType
 from dbus_fast.aio import MessageBus
 from dbus_fast.errors import DBusError
-from tests.adapters.ble.home import CODE, Lamp
+from tests.adapters.ble.home import CODE, Lamp, heard
 
 from hap_asyncio.ble.server import PeripheralServer, open_peripheral
+from hap_asyncio.client import Client
 from hap_asyncio.controller import Controller, open_controller
+from hap_asyncio.feed import Feed
 from hap_asyncio.testing.radio import Air, open_air
+from hapcore.accessory.events import SessionClosed
+from hapcore.discovery import DiscoveredAccessory
+from hapcore.engine import Event
 
 #: Seconds for the kernel, BlueZ and D-Bus to get an adapter ready.
 _READY = 20.0
@@ -72,6 +77,26 @@ class House:
         self.lamp = lamp
         self.server = server
         self.controller = controller
+
+    async def found(self) -> DiscoveredAccessory:
+        """The lamp, by its advertisement."""
+        looking = self.controller.discover()
+        try:
+            async for one in looking:
+                if isinstance(one, DiscoveredAccessory) and one.device_id == self.server.device_id:
+                    return one
+        finally:
+            await looking.aclose()
+        raise AssertionError("the search has ended")
+
+    async def paired(self) -> Client:
+        """Pair it, under the alias "lamp"."""
+        return await self.controller.pair(await self.found(), CODE, "lamp")
+
+    async def drop(self, seen: Feed[Event]) -> None:
+        """The accessory ends the link; `seen` are its events."""
+        await self.server.radio.drop(self.server.radio.links)
+        await heard(seen, SessionClosed)
 
 
 @asynccontextmanager

@@ -115,7 +115,8 @@ class Air:
     async def serve(self, transport: str) -> None:
         """Be the controller of the host at the other end of one of Bumble's transports, until the air is closed.
 
-        "vhci" makes an adapter of this very Linux, for BlueZ and all that uses it; it takes the right to open /dev/vhci.
+        "vhci" makes an adapter of this very Linux, for BlueZ and all that uses it; it takes the right to open
+        /dev/vhci.
         """
         opened = await open_transport(transport)
         self._stack.push_async_callback(opened.close)
