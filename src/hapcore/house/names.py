@@ -16,11 +16,14 @@ __all__ = ["characteristic_types", "service_class"]
 #: What `hap serve` and people call some services.
 _ALIASES = {"lock": "LockMechanism", "button": "StatelessProgrammableSwitch", "light": "Lightbulb"}
 
+#: What the library puts into every accessory by itself.
+_OURS = {"AccessoryInformation", "Pairing"}
+
 
 @lru_cache(1)
 def _services() -> Mapping[str, str]:
     """The classes of the catalogue by their simple names."""
-    return {simple(name): name for name in dir(services)} | _ALIASES
+    return {simple(name): name for name in dir(services) if name not in _OURS} | _ALIASES
 
 
 def service_class(table: Table, name: str) -> type[Service]:
@@ -28,7 +31,7 @@ def service_class(table: Table, name: str) -> type[Service]:
     known = _services()
     found = known.get(simple(name))
     if found is None:
-        raise table.error(f"there is no service {name!r}{suggestion(name, [*dir(services), *_ALIASES])}", "service")
+        raise table.error(f"there is no service {name!r}{suggestion(name, [*known.values(), *_ALIASES])}", "service")
     return cast("type[Service]", getattr(services, found))
 
 

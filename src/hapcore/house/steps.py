@@ -101,7 +101,8 @@ def _call(table: Table, text: bool, polled: bool, timeout: float) -> Call:
     url = table.text("url") or ""
     parts = _URL.fullmatch(url.replace(MARK, "0"))
     if parts is None:
-        raise table.error(f"{url[:60]!r} is no address of the form http://host:port/path?query", "url")
+        # It is not quoted: where a password is what is wrong with it, nobody else should read that.
+        raise table.error("wanted an address of the form http://host:port/path?query, without user and #", "url")
     if MARK in url:
         if polled:
             raise table.error(f"there is no {MARK} yet when a value is asked for", "url")
