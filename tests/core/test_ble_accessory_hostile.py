@@ -23,14 +23,16 @@ from tests.core.ble_rig import (
 )
 from tests.replay.test_made_up_ble import pair
 
-from hapcore.accessory.commands import AnswerRead, AnswerWrite, UpdateValues
+from hapcore.accessory.commands import AnswerRead, AnswerWrite, ReplaceDatabase, UpdateValues
 from hapcore.accessory.config import Config
 from hapcore.accessory.events import PairingAdded, PeerMisbehaved, ReadRequested, SessionClosed, WriteRequested
 from hapcore.ble.accessory import GattRefuse, GattReply
 from hapcore.codec import tlv8
 from hapcore.codec.pdu import Opcode, Request, write_request
 from hapcore.engine import Forget, Persist
+from hapcore.errors import LocalProtocolError
 from hapcore.ids import CharacteristicId
+from hapcore.model.accessory import Accessory
 from hapcore.pairing.pairings import encode_add
 from hapcore.pairing.records import ControllerIdentity
 from hapcore.pairing.setup import PairSetupController
@@ -231,3 +233,12 @@ def test_one_controller_sets_up_though_another_transport_has_a_desk_of_its_own()
     assert (status, m6) == (0, tlv8.encode([(6, b"\6"), (7, b"\6")]))
     assert list(rig.engine.stored.pairings) == [ADMIN.identifier]
     assert not any(key.startswith("pairing/") for key in rig.store)
+
+
+def test_a_database_that_cannot_be_served_changes_nothing(rig):
+    before = rig.engine.database
+    bridge = [Accessory("First"), Accessory("Second")]
+    with pytest.raises(LocalProtocolError, match="bridge"):
+        rig.submit(ReplaceDatabase(bridge))
+    assert rig.engine.database is before
+    assert rig.connect().verify().ask(PROTOCOL_SIGNATURE, Opcode.INFO)[0] == 0

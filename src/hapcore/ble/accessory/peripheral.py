@@ -581,8 +581,9 @@ class Peripheral(Engine):
 
     def _replace(self, accessory: Database | Sequence[Accessory]) -> None:
         """Another table has other handles: whoever is connected has to come again."""
-        self.database = self._number(accessory)
-        self.table = Table(self.database)
+        database = self._number(accessory)
+        self.table = Table(database)  # raises for what cannot be served
+        self.database = database
         self.keep(*self.stored.adopt(self.database, self._fingerprint()))
         self.terminate(None)
         self.advertiser.update()
