@@ -439,3 +439,40 @@ def test_any_line_in_any_place(line: int, content: dict[str, object]) -> None:
 def test_numbers_rise(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [json.loads(line) for line in recorded(monkeypatch)]
     assert all(two["n"] == one["n"] + 1 for one, two in pairwise(lines))
+
+
+def test_requests_sent_ahead_beside_another_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Byte by byte, the event for one connection stands between other pieces of the answers on the other."""
+    session = Session(monkeypatch, with_secrets=False)
+    rig, level = session.rig, session.rig.lamp.level.id
+    pairing = rig.line().pair()
+    listener, busy = rig.line().verify(pairing), rig.line().verify(pairing)
+    listener.put({"aid": level.aid, "iid": level.iid, "ev": True})
+    listener.receive = busy.receive = lambda data: None
+    body = b'{"characteristics":[{"aid":%d,"iid":%d,"value":%%d}]}' % level
+    ahead = b"".join(with_length(body % value) for value in (50, 60, 70)) + b"GET /accessories HTTP/1.1\r\n\r\n"
+    rig.feed(busy, busy.sealer.seal(ahead))
+    rig.pass_time(3.0)
+    (transcript,) = read_transcripts(session.accessory)
+    for cut in (whole, bytewise, lambda data: (data[:90], data[90:])):
+        outcome = replay_transcript(transcript, cut)
+        assert outcome.first is None, str(outcome.first)
+        assert outcome.compared > 15
+
+
+def test_an_answer_that_is_cut_off() -> None:
+    """What a peer has of an answer when the connection ends is the beginning of one in a replay, too."""
+    from tests.core import controller_peer
+
+    lines: list[bytes] = []
+    peer = controller_peer.Accessory([b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n{"])
+    engine = RecordedConnection("192.0.2.7", entropy=controller_peer.entropy, sink=lines.append)
+    link = controller_peer.Link(engine, peer)
+    assert link.ask(VerifyPairing(controller_peer.PAIRING)) is None
+    number = link.do(GetAccessories())
+    engine.receive_eof(1.0)
+    link.pump()
+    assert isinstance(link.reply(number), Exception)
+    (transcript,) = read_transcripts(lines)
+    outcome = replay_transcript(transcript)
+    assert outcome.first is None, str(outcome.first)

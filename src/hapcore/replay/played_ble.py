@@ -75,6 +75,7 @@ class _Resume(PairResumeController):
         self._steps = steps
 
     def m1(self) -> bytes:
+        self._verify.m1()  # its key serves both
         return bytes.fromhex(self._steps.result("pair-resume m1"))
 
     def finish(self, m2: bytes) -> tuple[bytes, VerifiedKeys] | None:

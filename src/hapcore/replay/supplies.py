@@ -11,7 +11,8 @@ from hapcore.transcript.fragments import TAG
 
 __all__ = ["Draws", "Fragments", "Streams"]
 
-_FILLER: Final = b"PUT /configured HTTP/1.1\r\nContent-Length: "
+_REQUEST: Final = b"PUT /configured HTTP/1.1\r\nContent-Length: "
+_ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Length: "
 
 
 class Draws:
@@ -33,9 +34,10 @@ class Draws:
 
 
 class Streams:
-    """What came in on each connection over IP, in the order of reading."""
+    """What came in on each connection over IP, in the order of reading: requests, or answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, answers: bool = False) -> None:
+        self._filler = _ANSWER if answers else _REQUEST
         self._data: dict[int, bytearray] = {}
         self._sizes: dict[int, int] = {}
         self._over: set[int] = set()
@@ -64,7 +66,7 @@ class Streams:
         missing = self._sizes.get(connection, 0) - len(data)
         if size > len(data) and missing > 0:
             # The beginning of a message that never became whole; what it was is not in the transcript.
-            data += (_FILLER + b"%d\r\n\r\n" % missing).ljust(missing, b"0")[:missing]
+            data += (self._filler + b"%d\r\n\r\n" % missing).ljust(missing, b"0")[:missing]
         found = bytes(data[:size])
         del data[:size]
         self._sizes[connection] = self._sizes.get(connection, 0) - size

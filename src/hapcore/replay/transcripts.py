@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
 from typing import Any, Final, TypeAlias
 
 from attrs import frozen
@@ -35,6 +36,8 @@ _KEYS: Final = {"$other": SessionKeysMade.__name__}
 _PARTS: Final = frozenset({"read", "write", "gatt"})
 
 _Said: TypeAlias = Mapping[str, Any] | None
+#: Outputs between two times of nothing to say: what was sent by connection, and everything else, under None.
+_Joined: TypeAlias = dict[int | None, list[dict[str, Any]]]
 
 
 @frozen
@@ -116,8 +119,8 @@ class _Player:
         self._cause = ""
         self._track = ""
         self._compared = 0
-        self._wanted: list[dict[str, Any]] = []
-        self._got: list[dict[str, Any]] = []
+        self._wanted: _Joined = {}
+        self._got: _Joined = {}
         self._draws = Draws()
         self._steps = Steps()
         self._supply = _supply(transcript)
@@ -236,11 +239,24 @@ class _Player:
         if "table" in content:
             self._places.publish_table(content["table"])
         if content["in"] == "submit":
+            if self._cut is not whole:
+                # What it answers may have been asked between pieces that ours gives out in one more.
+                self._drain(driver)
             return self._submit(driver, line)
+        if self._cut is not whole:
+            self._handle_ahead(driver)
         said = driver.put(content, self._cut)
         if said is None:
             return None
         return self._difference(line, self._places.after(f"{said[1]} instead of {said[0]}"), *said)
+
+    def _handle_ahead(self, driver: Driver) -> None:
+        """Ours may come to ask the application sooner than the recorded one did, though not before this input."""
+        for line in self._lines:
+            if "in" in line.content:
+                return
+            if "handled" in line.content:
+                driver.handle(line.content["handled"])
 
     def _submit(self, driver: Driver, line: Line) -> Difference | None:
         content = line.content
@@ -276,24 +292,33 @@ class _Player:
         if wanted is not None:
             self._compared += 1
             _join(self._wanted, wanted)
-        busy = True
-        while busy:
-            driver.poll()
-            got = self._heard()
-            if got is not None:
-                _join(self._got, got)
-            busy = wanted is None and got is not None
-        return self._rest(line) if wanted is None else None
+        if wanted is None:
+            self._drain(driver)
+            return self._rest(line)
+        self._take(driver)
+        return None
+
+    def _take(self, driver: Driver) -> bool:
+        """One more output of ours; False when there is none."""
+        driver.poll()
+        got = self._heard()
+        if got is not None:
+            _join(self._got, got)
+        return got is not None
+
+    def _drain(self, driver: Driver) -> None:
+        while self._take(driver):
+            pass
 
     def _rest(self, line: Line) -> Difference | None:
         """Compare what has been put together."""
         ours, theirs = self._got, self._wanted
-        self._got, self._wanted = [], []
-        for index in range(max(len(ours), len(theirs)) if ours != theirs else 0):
-            wanted = theirs[index] if index < len(theirs) else None
-            got = ours[index] if index < len(ours) else None
-            if wanted != got:
-                return self._difference(line, self._places.reason(wanted, got), show_output(wanted), show_output(got))
+        self._got, self._wanted = {}, {}
+        for key in {**theirs, **ours} if ours != theirs else ():
+            for wanted, got in zip_longest(theirs.get(key, ()), ours.get(key, ())):
+                if wanted != got:
+                    place = self._places.reason(wanted, got)
+                    return self._difference(line, place, show_output(wanted), show_output(got))
         return None
 
     def _heard(self) -> _Said:
@@ -320,17 +345,23 @@ class _Player:
 def _supply(transcript: Transcript) -> Streams | Fragments:
     if transcript.transport == "ble":
         return Fragments(response=transcript.role == "controller")
-    return Streams()
+    return Streams(answers=transcript.role == "controller")
 
 
 def _unplayable(place: str, error: Exception) -> TranscriptError:
     return TranscriptError(f"{place} cannot be carried out: {type(error).__name__}: {error}")
 
 
-def _join(said: list[dict[str, Any]], output: Mapping[str, Any]) -> None:
-    """Add an output; bytes that follow others to the same connection are put behind them."""
+def _join(joined: _Joined, output: Mapping[str, Any]) -> None:
+    """Add an output; bytes that follow others to the same connection are put behind them.
+
+    What happens on one connection has an order. Among connections there is none: requests that are sent ahead are
+    answered in pieces, and what others are told meanwhile stands between other pieces.
+    """
+    sends = output.get("$") == "SendBytes"
+    said = joined.setdefault(output["connection"] if sends else None, [])
     last = said[-1] if said else {}
-    if output.get("$") == last.get("$") == "SendBytes" and output["connection"] == last["connection"]:
+    if sends and last:
         if "text" in output or "text" in last:
             last["text"] = last.get("text", "") + output.get("text", "")
         if "data" in output:

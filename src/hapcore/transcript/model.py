@@ -20,7 +20,7 @@ _PYTHON: Final[dict[Format, type]] = {
     Format.TLV8: bytes,
     Format.DATA: bytes,
 }
-_FLAGS: Final = ("admin_only_read", "admin_only_write", "control_point")
+_FLAGS: Final = ("admin_only_read", "admin_only_write", "clear_read", "clear_write", "control_point")
 _HANDLED: Final = ("read_handled", "write_handled")
 
 
@@ -36,6 +36,8 @@ def describe_database(database: Database, encode: Callable[[object], Any]) -> An
             "metadata": encode(one.metadata),
             "value": encode(one.value),
         }
+        if one.disconnected_events != (one.readable and one.notifies and one.broadcasts):
+            found["disconnected_events"] = one.disconnected_events
         return {**found, **{flag: True for flag in (*_FLAGS, *_HANDLED) if getattr(one, flag)}}
 
     def service(one: Service, all_: list[Service]) -> dict[str, Any]:
@@ -100,6 +102,8 @@ def _characteristic(content: Any, decode: Callable[[Any], Any]) -> AnyCharacteri
         iid=content["iid"],
     )
     made.store(decode(content["value"]))
+    if "disconnected_events" in content:
+        made.disconnected_events = content["disconnected_events"] is True
     for flag in (*_FLAGS, *_HANDLED):
         setattr(made, flag, content.get(flag) is True)
     return made

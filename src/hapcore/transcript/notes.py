@@ -50,7 +50,7 @@ CONFIG: Final = (
     "event_interval",
 )
 
-_START: Final = re.compile(rb"[A-Z]{3,8} /\S{0,2000} HTTP/1\.[01]\r?\n|(HTTP|EVENT)/1\.[01] [0-9]{3}")
+_START: Final = re.compile(rb"[A-Z]{3,8} /\S{0,2000} H[TP/.01]{0,7}\r?\n|(HTTP|EVENT)/1\.[01] [0-9]{3}")
 #: Every letter and digit by one of its kind; those of "HTTP" stay, because a request line is known by them.
 _KINDS: Final = bytes(
     ord("0")
