@@ -80,4 +80,6 @@ def test_imports_and_calls(path):
 
 def _is_own(node: ast.Attribute) -> bool:
     owner = node.value
-    return isinstance(owner, ast.Attribute) or (isinstance(owner, ast.Name) and owner.id in {"self", "server", "peripheral"})
+    if isinstance(owner, ast.Name):
+        return owner.id in {"self", "server", "peripheral"}
+    return isinstance(owner, ast.Attribute)

@@ -243,7 +243,7 @@ def _format(kind: str, form: bytes, known: Format | None) -> Format:
     found = _FORMATS.get(form[0]) if form else None
     if found is None:
         return known or Format.DATA
-    return known if _CODES[found] == 0x1B and known in (Format.DATA, Format.TLV8) else found
+    return known if _CODES[found] == 0x1B and known is not None and _CODES[known] == 0x1B else found
 
 
 def _one(data: bytes | None, form: Format) -> float | None:

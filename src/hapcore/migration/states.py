@@ -100,7 +100,7 @@ def _from_node(fields: _Fields, device_id: str, entropy: Entropy, ids: Mapping[s
 def _from_homekit(fields: _Fields, entropy: Entropy) -> MovedState:
     controllers: list[PairedController] = []
     for name, each in _object(fields, "peers").items():
-        peer = cast("_Fields", each) if isinstance(each, dict) else {}
+        peer: _Fields = cast("_Fields", each) if isinstance(each, dict) else {}
         controllers.append(PairedController(name.encode(), _key(peer.get("key"), "peers"), bool(peer.get("admin"))))
     seed = Secret(_key(fields.get("accessory_ltsk"), "accessory_ltsk"))
     identity = Identity(_device_id(fields, "accessory_pairing_id"), seed)
