@@ -60,6 +60,7 @@ ALLOWED = {
     "unicodedata",
     "uuid",
     "weakref",
+    "zlib",
 }
 
 
