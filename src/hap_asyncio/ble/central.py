@@ -61,6 +61,7 @@ class Central:
         self._hearers: dict[Hearer, Callable[[str], object]] = {}
         self._devices: dict[str, BLEDevice] = {}
         self._scanner: BleakScanner | None = None
+        self._connecting = 0
         self._changing = asyncio.Lock()
         self._tasks = Tasks()
 
@@ -74,11 +75,25 @@ class Central:
         self._hearers.pop(hearer, None)
         self._tasks.start(self._adjust())
 
-    def client(self, address: str, disconnected: Callable[[BleakClient], None]) -> BleakClient:
-        """A bleak client for what was last heard at `address`."""
+    def client(self, address: str, disconnected: Callable[[BleakClient], None], limit: float) -> BleakClient:
+        """A bleak client for what was last heard at `address`; it may take `limit` seconds to connect."""
         device = self._devices.get(address, address)
         backend = None if self._backend is None else self._backend.client
-        return BleakClient(device, disconnected, backend=backend, **self._options)
+        return BleakClient(device, disconnected, backend=backend, timeout=limit, **self._options)
+
+    @asynccontextmanager
+    async def quiet(self) -> AsyncGenerator[None, None]:
+        """No scan of ours for the length of a block: while one is on, BlueZ connects to what it hears anew only.
+
+        It hears an advertisement that has not changed once in 11 seconds.
+        """
+        self._connecting += 1
+        try:
+            await self._adjust()
+            yield
+        finally:
+            self._connecting -= 1
+            self._tasks.start(self._adjust())
 
     async def aclose(self) -> None:
         """Stop scanning."""
@@ -92,13 +107,14 @@ class Central:
         async with self._changing:
             try:
                 async with asyncio.timeout(_LIMIT):
-                    if self._hearers and self._scanner is None:
+                    wanted = bool(self._hearers) and not self._connecting
+                    if wanted and self._scanner is None:
                         await self._switch_on()
                         backend = None if self._backend is None else self._backend.scanner
                         scanner = BleakScanner(self._hear, backend=backend, **self._options)
                         await scanner.start()
                         self._scanner = scanner
-                    elif not self._hearers and self._scanner is not None:
+                    elif not wanted and self._scanner is not None:
                         scanner, self._scanner = self._scanner, None
                         await scanner.stop()
             except Exception as error:  # noqa: BLE001 - bleak's backends raise whatever their platform does

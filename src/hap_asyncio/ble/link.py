@@ -30,7 +30,8 @@ from .central import Central, problem
 
 __all__ = ["GattLink", "Told"]
 
-#: Seconds for one attempt to connect and find the services. The engine gives up all attempts together after 30.
+#: Seconds for one attempt to connect and find the services; BlueZ may take 11 while other programs scan. The engine
+#: gives up all attempts together after 30.
 _CONNECT_LIMIT: Final = 15.0
 #: Seconds for one operation. The engine drops the link sooner; this is for what hangs after all.
 _OPERATION_LIMIT: Final = 30.0
@@ -100,9 +101,9 @@ class GattLink:
 
     async def _connect(self, operation: int, address: str) -> None:
         for attempt in range(1, _FRESH_ATTEMPTS + 1):
-            client = self._client = self._central.client(address, self._ended)
+            client = self._client = self._central.client(address, self._ended, _CONNECT_LIMIT)
             try:
-                async with asyncio.timeout(_CONNECT_LIMIT):
+                async with asyncio.timeout(_CONNECT_LIMIT), self._central.quiet():
                     await client.connect()
                 table = tuple(_service(one) for one in client.services)
             except Exception as error:  # noqa: BLE001 - bleak's backends raise whatever their platform does

@@ -99,6 +99,11 @@ class Radio:
         peer.tells_keys = tells_keys
         link = PeerLink(self._links.number(), self._agenda, peer, self._peers)
         self._links.add(link)
+        heard = self._gallery.latest(peer.device_id)
+        if heard is not None:  # a host may not tell of it again for some time
+            link.found = self._gallery.find(peer.device_id)
+            peer.receive_advertisement(*heard)
+            self._links.collect(link)
         return link
 
     def forget(self, pairing: Pairing) -> None:
@@ -144,8 +149,8 @@ class Radio:
     def _seek(self, wanted: bool) -> None:
         """Whether anybody wants to hear of everything."""
         self._sought = wanted
-        self._gallery = Gallery()
         if wanted:
+            self._gallery = Gallery()  # all are told of anew
             for link in [link for link in self._peers.values() if link.linked]:
                 if link.found is not None:
                     self._seeking.heard(link.found)

@@ -68,6 +68,11 @@ class Gallery:
         found = self._found.get(device_key(device_id))
         return None if found is None else found[2]
 
+    def latest(self, device_id: str) -> tuple[Advertisement, float] | None:
+        """What it advertised last, and when that was, if it was heard."""
+        found = self._found.get(device_key(device_id))
+        return None if found is None else found[:2]
+
     def forget(self, before: float) -> tuple[DiscoveredAccessory, ...]:
         """Drop those not heard since `before`, in the seconds of `hear`, and tell who they were."""
         gone = [device_id for device_id, (_, heard, _) in self._found.items() if heard < before]

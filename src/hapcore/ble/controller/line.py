@@ -37,8 +37,9 @@ __all__ = [
     "Reports",
 ]
 
-#: Seconds to wait for an advertisement: idle accessories advertise every 2.5 s at the slowest (HAP-BLE A.7).
-SEEK_TIMEOUT: Final = 10.0
+#: Seconds to wait for an advertisement: idle accessories advertise every 2.5 s at the slowest (HAP-BLE A.7), and where
+#: somebody scans already BlueZ tells of one that has not changed only every 11 s.
+SEEK_TIMEOUT: Final = 15.0
 #: Seconds for a connection with all its services: hosts retry inside, and small MTUs make discovery long.
 CONNECT_TIMEOUT: Final = 30.0
 #: Times a link may fail in a row. Hosts lose a fresh connection now and then (HAP-BLE A.7).
@@ -51,8 +52,8 @@ PAIRING_TIMEOUT: Final = 30.0
 CLOSE_TIMEOUT: Final = 6.0
 #: Seconds until a radio that refused to listen is asked again, where no command needs it sooner.
 RADIO_PAUSE: Final = 30.0
-#: Seconds an advertisement says where the accessory is.
-_FRESH: Final = 10.0
+#: Seconds an advertisement says where the accessory is; until BlueZ tells of it again.
+_FRESH: Final = 12.0
 #: Seconds before the next attempt.
 _PAUSES: Final = (0.25, 0.5, 1.0, 2.0)
 #: A plain attribute that cannot be read is read once more: a host may have hiccups.
