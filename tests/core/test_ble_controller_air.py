@@ -8,11 +8,12 @@ from tests.core.ble_device import ADDRESS, PAIRING, Air, paired
 from tests.core.pairing_kit import ACCESSORY, Draws
 
 from hapcore.ble.advert import RegularAdvert
-from hapcore.ble.controller import Advertisement, GattConnect, GattWrite, Link, Peer, Scan
+from hapcore.ble.controller import Advertisement, GattConnect, GattRead, GattReadDescriptor, GattWrite, Link, Peer, Scan
 from hapcore.ble.controller.line import RADIO_PAUSE
+from hapcore.codec.pdu import Opcode
 from hapcore.controller.commands import CharacteristicWrite, Close, Read, Subscribe, Write
 from hapcore.controller.events import CharacteristicChanged
-from hapcore.controller.results import WriteResult
+from hapcore.controller.results import ReadResult, WriteResult
 from hapcore.errors import EffectFailed
 
 ON = (1, 0x33)
@@ -165,3 +166,50 @@ def test_an_accessory_that_knows_us_no_more_is_not_tried_again_by_ourselves():
     connects = sum(isinstance(one, GattConnect) for one in air.outputs)
     air.run(3600)
     assert sum(isinstance(one, GattConnect) for one in air.outputs) == connects
+
+
+class Flaky:
+    """A radio that loses the link at every so many operations."""
+
+    def __init__(self, air: Air, limit: int) -> None:
+        self.left = self.limit = limit
+        air.hook = self
+
+    def __call__(self, effect: object) -> str | None:
+        if not isinstance(effect, GattRead | GattReadDescriptor | GattWrite):
+            return None
+        self.left -= 1
+        if self.left:
+            return None
+        self.left = self.limit
+        return "lost"
+
+
+def signatures(air: Air) -> list[int]:
+    return [iid for opcode, iid, *_ in air.device.log if opcode == Opcode.CHARACTERISTIC_SIGNATURE_READ]
+
+
+@pytest.mark.parametrize("limit", [21, 34])
+def test_a_database_is_read_over_as_many_links_as_it_takes(limit):
+    air = paired()
+    Flaky(air, limit)
+    assert air.ask(Read([ON])) == {ON: ReadResult(False)}
+    assert sum(isinstance(one, GattConnect) for one in air.outputs) > 1
+    asked = signatures(air)
+    # At most the one whose answer was lost with the link is asked for again.
+    assert len(asked) - len(set(asked)) <= 4
+
+
+def test_what_was_read_of_another_database_does_not_count():
+    air = paired()
+    flaky = Flaky(air, 34)
+    number = air.do(Read([ON]))
+    while not signatures(air) or air.device.connected:
+        assert air.step(air.time + 60)
+    flaky.limit = flaky.left = 10_000
+    first = signatures(air)
+    assert first
+    air.device.cn += 1
+    air.say(air.device.advert())
+    assert air.wait(number) == {ON: ReadResult(False)}
+    assert set(first) <= set(signatures(air)[len(first) :])

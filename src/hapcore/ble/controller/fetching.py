@@ -22,8 +22,10 @@ def fetch(session: Session) -> Procedure:
     """Every number and every signature; a signature that is refused costs the one characteristic its metadata.
 
     Inside a session, where nobody can change them on the way. The Pairing service is left out: touching it would end
-    the session (HAP-BLE A.5.1), and nobody needs its description.
+    the session (HAP-BLE A.5.1), and nobody needs its description. A link that is lost on the way costs nothing of what
+    it has brought.
     """
+    session.begin_database()
     layout: list[ServiceRecord] = []
     for service in session.services:
         layout.append((yield from _service(session, service)))
@@ -32,6 +34,7 @@ def fetch(session: Session) -> Procedure:
         raise RemoteProtocolError("HAP services with numbered characteristics", "none", "the GATT table is not HAP's")
     session.knowledge.layout = tuple(layout)
     session.database = database
+    session.unfinished.clear()
     return database.accessory
 
 
@@ -45,16 +48,28 @@ def _service(session: Session, service: GattService) -> Generator[Step, Answer, 
     records: list[CharacteristicRecord] = []
     signature: bytes | None = None
     for one in in_order(service):
-        number = yield from session.number(one)
+        known = session.unfinished.get(one.handle)
         body: bytes | None = None
-        if number and service.uuid != PAIRING:
-            if one.uuid == SERVICE_SIGNATURE:
-                signature = yield from _body(Opcode.SERVICE_SIGNATURE_READ, one, iid, "reading a service signature")
-            else:
-                what = f"reading the signature of {number}"
-                body = yield from _body(Opcode.CHARACTERISTIC_SIGNATURE_READ, one, number, what)
+        if known is None:
+            number = yield from session.number(one)
+            body = (yield from _described(one, number, iid)) if number and service.uuid != PAIRING else None
+            if body is not None:
+                session.unfinished[one.handle] = number, body
+        else:
+            number, body = known
+            session.learn(one, number)
+            session.remembered = True
+        if one.uuid == SERVICE_SIGNATURE:
+            signature, body = body, None
         records.append(CharacteristicRecord(one.uuid, number, body))
     return ServiceRecord(service.uuid, iid, signature, records)
+
+
+def _described(one: GattCharacteristic, number: int, service_iid: int) -> Generator[Step, Answer, bytes | None]:
+    if one.uuid == SERVICE_SIGNATURE:
+        return (yield from _body(Opcode.SERVICE_SIGNATURE_READ, one, service_iid, "reading a service signature"))
+    what = f"reading the signature of {number}"
+    return (yield from _body(Opcode.CHARACTERISTIC_SIGNATURE_READ, one, number, what))
 
 
 def _body(opcode: Opcode, to: GattCharacteristic, iid: int, what: str) -> Generator[Step, Answer, bytes | None]:

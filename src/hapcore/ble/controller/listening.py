@@ -64,7 +64,9 @@ class Listener:
         knowledge, news = self._session.knowledge, News.NOTHING
         if linked:
             return news
-        self.config_number = advert.config_number
+        if advert.config_number != self.config_number:
+            self.config_number = advert.config_number
+            self._session.unfinished.clear()
         known = knowledge.config_number
         if known and advert.config_number and advert.config_number != known:
             news |= News.RECONFIGURED

@@ -48,6 +48,9 @@ class Session:
         self.finished = False
         #: Values may have changed while there was no link.
         self.stale = False
+        #: What was read of a database until a link was lost: number and body by handle, and the table it is of.
+        self.unfinished: dict[int, tuple[int, bytes]] = {}
+        self._unfinished_of: tuple[GattService, ...] = ()
         self._tid = 0
         # Of the present link:
         self.services: tuple[GattService, ...] = ()
@@ -107,6 +110,12 @@ class Session:
         self.setup = None
         self.verified = None
         self.shared = None
+
+    def begin_database(self) -> None:
+        """It is about to be read: what an earlier link got of it counts where the table is still the same."""
+        if self._unfinished_of != self.services:
+            self.unfinished.clear()
+            self._unfinished_of = self.services
 
     def forget_numbers(self) -> None:
         """They have to be read from the accessory."""

@@ -96,6 +96,7 @@ class Working(Telling):
         if self._misnumbered:
             self._misnumbered = False
             self._session.forget_numbers()
+            self._session.unfinished.clear()
             self._unread_database = True
         chore = self._chore()
         first = None if not self._waiting else self._waiting[0]
