@@ -72,7 +72,12 @@ def lit_air(code: str | None = None) -> Iterator[LitAir]:
             ready.set()
             await it.over.wait()
 
-    thread = threading.Thread(target=lambda: asyncio.run(live()))
+    def run() -> None:
+        # Not asyncio.run(): once trio-asyncio has been imported, that takes one of its own loops.
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(live())
+
+    thread = threading.Thread(target=run)
     thread.start()
     assert ready.wait(LIMIT)
     try:

@@ -250,6 +250,7 @@ class BumbleServer:
             commands.close()
             raise RadioError("the Bluetooth controller is gone")
         task = asyncio.ensure_future(commands)
+        task.add_done_callback(_seen)
         await settle(asyncio.wait([task], timeout=_LIMIT))
         if not task.done():
             task.cancel()
@@ -258,3 +259,9 @@ class BumbleServer:
             raise RadioError("the Bluetooth controller is gone")
         if (error := task.exception()) is not None:
             raise RadioError(f"the Bluetooth controller refused: {error!r}") from error
+
+
+def _seen(task: asyncio.Future[None]) -> None:
+    """Whoever wanted to know what went wrong may have gone meanwhile."""
+    if not task.cancelled():
+        task.exception()

@@ -23,8 +23,9 @@ __all__ = ["open_device", "open_radio", "static_address", "switch_on"]
 #: Seconds a controller may take to start.
 _LIMIT: Final = 5.0
 if logging.getLogger("bumble").level == logging.NOTSET:
-    # It warns of packets that cross the end of a connection, which is no news to anybody.
-    logging.getLogger("bumble").setLevel(logging.ERROR)
+    # It warns of packets that cross the end of a connection, which is no news to anybody, and shows tracebacks of what
+    # it raises all the same.
+    logging.getLogger("bumble").setLevel(logging.CRITICAL)
 
 
 async def switch_on(source: TransportSource, sink: TransportSink, address: str, name: str) -> Device:

@@ -149,7 +149,9 @@ def in_the_air(test: Callable[..., Coroutine[object, object, None]]) -> Callable
             gc.collect()
             await asyncio.sleep(0)
 
-        asyncio.run(main())
+        # Not asyncio.run(): once trio-asyncio has been imported, that takes one of its own loops.
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(main())
         gc.collect()
         assert not unseen, unseen
 

@@ -107,9 +107,24 @@ class Air:
 
         Bumble's hosts take it as "tcp-client:127.0.0.1:PORT": an accessory with `open_radio()`, for example.
         """
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Guest(self._controller, self.ether.vanish), host, port)
-        self._stack.callback(server.close)
+        guests: set[Guest] = set()
+
+        def welcome() -> Guest:
+            guest = Guest(self._controller, leave)
+            guests.add(guest)
+            return guest
+
+        def leave(guest: Guest, controller: VirtualController) -> None:
+            guests.discard(guest)
+            self.ether.vanish(controller)
+
+        def close() -> None:
+            server.close()
+            for guest in guests:
+                guest.close()
+
+        server = await asyncio.get_running_loop().create_server(welcome, host, port)
+        self._stack.callback(close)
         return int(server.sockets[0].getsockname()[1])
 
     async def serve(self, transport: str) -> None:

@@ -16,7 +16,9 @@ __all__ = ["Guest"]
 class Guest(StreamPacketSource):
     """One host that has connected: it drives a controller of its own, which is gone when the connection is."""
 
-    def __init__(self, make: Callable[[], VirtualController], gone: Callable[[VirtualController], object]) -> None:
+    def __init__(
+        self, make: Callable[[], VirtualController], gone: Callable[[Guest, VirtualController], object]
+    ) -> None:
         super().__init__()
         self._make = make
         self._gone = gone
@@ -33,4 +35,9 @@ class Guest(StreamPacketSource):
     def connection_lost(self, exc: BaseException | None) -> None:  # noqa: ARG002 - the contract
         """asyncio's call."""
         if self._controller is not None:
-            self._gone(self._controller)
+            self._gone(self, self._controller)
+
+    def close(self) -> None:
+        """The host loses its controller."""
+        if self._transport is not None:
+            self._transport.close()
