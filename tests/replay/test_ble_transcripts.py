@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +15,14 @@ from tests.pairs.ble_air import CODE, IDENTITY, LEVEL, LOCK, ON, OTHER, SIZES, T
 from tests.replay.test_transcripts import _hexadecimal as hexadecimal
 from tests.replay.test_transcripts import forms
 
+from hap_sync.recording import Recording, read_lines
+from hap_sync.recording import assert_replays as assert_file_replays
 from hapcore.controller.commands import (
     AddPairing,
     CharacteristicWrite,
     FinishPairSetup,
     GetAccessories,
+    Identify,
     ListPairings,
     Read,
     RemovePairing,
@@ -261,3 +265,17 @@ def test_any_line_in_any_place(place: int, content: dict[str, object]) -> None:
     known.update(content)
     known.pop(sorted(known)[place % len(known)])
     replay_or_refuse([*lines[:place], json.dumps(known).encode(), *lines[place + 1 :]])
+
+
+@pytest.mark.parametrize("with_secrets", [False, True])
+def test_both_engines_into_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_secrets: bool) -> None:
+    file = tmp_path / "air.jsonl.gz"
+    with Recording(file, with_secrets=with_secrets) as recording:
+        monkeypatch.setattr(ble_air, "Peripheral", recording.peripheral)
+        monkeypatch.setattr(ble_air, "Peer", recording.peer)
+        air = Air()
+        assert air.ask(Identify()) is None
+        air.run(30.0)
+    found = [(one.role, one.transport, one.outcome.first) for one in replay_lines(read_lines(file))]
+    assert found == [("accessory", "ble", None), ("controller", "ble", None)]
+    assert_file_replays(file, prefixes=3)
