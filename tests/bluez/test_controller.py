@@ -14,7 +14,7 @@ from hap_asyncio.testing.radio import Air
 from hapcore.accessory.commands import ReplaceDatabase
 from hapcore.accessory.events import SessionClosed, SessionOpened
 from hapcore.controller.events import CharacteristicChanged
-from hapcore.discovery import Transport
+from hapcore.discovery import DiscoveredAccessory, Transport
 from hapcore.errors import Disconnected, PairingRefused
 
 WRONG_CODE = "111-22-334"
@@ -140,3 +140,16 @@ async def test_another_database(air: Air) -> None:
         assert (await client.read([other.name.id]))[other.name.id].value == "Other"
         await client.write({other.on.id: True})
         assert other.on.value is True
+
+
+@on_bluez
+async def test_paired_while_looking_for_others(air: Air) -> None:
+    """While a scan is on BlueZ tells of an advertisement once in 11 seconds, and connects to what it hears anew."""
+    async with open_house(air) as house:
+        looking = house.controller.discover()
+        async for one in looking:
+            if isinstance(one, DiscoveredAccessory):
+                break
+        async with asyncio.timeout(8):
+            await house.controller.pair(one, CODE, "lamp")
+        await looking.aclose()

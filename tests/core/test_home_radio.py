@@ -205,6 +205,17 @@ def test_found_by_device_id_also_while_connected() -> None:
     assert "was not heard within 1 s" in str(late)
 
 
+def test_who_was_heard_is_connected_without_being_heard_again() -> None:
+    """BlueZ tells of an advertisement that does not change every 11 seconds, while a scan is on."""
+    sky = Sky({}, Device(paired=False))
+    sky.do(Discover("reader"))
+    sky.run(1.0)
+    (where,) = sky.news("reader")
+    sky.advertising = False
+    assert sky.ask(StartPairing(where, "lamp"), 5.0) is None
+    sky.do(Stop("reader"))
+
+
 @pytest.mark.parametrize("by", ["found", "device id"])
 def test_paired_and_used_over_the_same_link(by: str) -> None:
     sky = Sky({}, Device(paired=False))

@@ -270,6 +270,28 @@ async def test_one_scan_for_all():
 
 
 @in_the_air
+async def test_no_scan_while_somebody_connects():
+    async with stage() as here, open_central(here.backend) as central:
+        scanning: list[bool] = []
+        original = here.backend.client.connect
+
+        async def connect(self, *args, **kwargs):
+            scanning.append(central._scanner is not None)
+            await original(self, *args, **kwargs)
+
+        here.backend.client.connect = connect
+        heard: list[Advertisement] = []
+        central.listen(heard.append, lambda _: None)
+        bench = Bench(here, central)
+        assert (await bench.connect()).error is None
+        assert scanning == [False]
+        heard.clear()
+        await bench.link.aclose()
+        while not heard:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+@in_the_air
 async def test_others_are_not_handed_on():
     """What is not of Apple's company id is ignored quietly."""
     async with stage() as here, open_central(here.backend) as central:
