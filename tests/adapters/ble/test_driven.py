@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from contextlib import AsyncExitStack
 
 import pytest
 from bumble import hci
@@ -10,6 +12,8 @@ from tests.adapters.ble.table import in_the_air
 
 from hap_asyncio.ble.central import open_central
 from hap_asyncio.ble.client import open_peer
+from hap_asyncio.ble.peripheral import RadioError
+from hap_asyncio.ble.radio import open_radio
 from hap_asyncio.ble.server import open_peripheral
 from hap_asyncio.testing.radio import open_air
 from hap_asyncio.testing.radio.adapter import Adapter, Heard
@@ -40,6 +44,20 @@ async def test_a_controller_that_is_not_there():
         async with open_peer(central, device_id="12:34:56:78:9A:BC") as peer:
             with pytest.raises(EffectFailed, match="cannot open the Bluetooth controller 'tcp-client"):
                 await peer.do(StartPairSetup())
+
+
+@in_the_air
+async def test_lent_controllers_go_with_their_air(caplog):
+    async with AsyncExitStack() as stack:
+        async with open_air() as air:
+            hci = f"tcp-client:127.0.0.1:{await air.lend()}"
+            radio = await stack.enter_async_context(open_radio(hci, address="F0:F1:F2:F3:F4:F5"))
+            await radio.advertise(b"", b"", 0.1)
+        while not caplog.messages:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+        assert caplog.messages == ["the Bluetooth controller is gone"]
+        with pytest.raises(RadioError, match="the Bluetooth controller is gone"):
+            await radio.stop_advertising()
 
 
 @in_the_air
