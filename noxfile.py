@@ -88,6 +88,22 @@ def interop(session: nox.Session) -> None:
 
 
 @nox.session
+def bluez(session: nox.Session) -> None:
+    """Bluetooth LE over real BlueZ, on a Linux of its own: HAPCORE_UML names its kernel, or one is built and kept."""
+    kernel = os.environ.get("HAPCORE_UML")
+    if not kernel and shutil.which("apt-get") is None:
+        session.skip("no kernel: HAPCORE_UML names none, and this is no Debian-like machine to build one on")
+    session.install("-q", "-e", ".[all,test]")
+    if not kernel:
+        session.run("python", "tests/bluez/kernel.py", "--into", str(ROOT / ".nox" / "bluez-kernel"))
+        kernel = str(ROOT / ".nox" / "bluez-kernel" / "linux")
+    peers = os.environ.get("HAPCORE_PEERS") or str(ROOT / ".nox" / "interop-peers")
+    session.run("python", "tests/interop/setup_peers.py", "--into", peers)
+    tests = [f"{session.bin}/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/bluez", *session.posargs]
+    session.run("python", "tests/bluez/machine.py", "--kernel", kernel, *tests, env={"HAPCORE_PEERS": peers})
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Generated code and pages are up to date, and the examples in the texts run."""
     session.install("-q", "-e", ".[all,test]")
