@@ -240,7 +240,7 @@ def make_driver(
         code = config.pop("setup_code")
         more = {name: config.pop(name) for name in ("interval", "max_body") if ble}
         settings = Config(**config, setup_code=None if code is None else SetupCode(code, allow_trivial=True))
-        given = {"config": settings, "state": state, **more, **common}
+        given: dict[str, Any] = {"config": settings, "state": state, **more, **common}
         database = decode(header["database"])
         if ble:
             peripheral = (RecordedPeripheral if secrets else PlayedPeripheral)(database, **given)

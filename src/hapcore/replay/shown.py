@@ -205,9 +205,8 @@ def show_output(output: _Said) -> str:
         if output["$"] == "GattReply":
             return pdus.response(plain, pairing=True) if plain else "GattReply, empty"
         if len(plain) > 4 and not plain[0] & _CONTINUATION:
-            return pdus.request(
-                f"handle {output.get('handle')}", plain[1], int.from_bytes(plain[3:5], "little"), plain[7:], pairing=True
-            )
+            name, iid = f"handle {output.get('handle')}", int.from_bytes(plain[3:5], "little")
+            return pdus.request(name, plain[1], iid, plain[7:], pairing=True)
         return f"GattWrite {plain.hex()}"
     return json.dumps(output, indent=1, ensure_ascii=False)[:_SHOWN]
 

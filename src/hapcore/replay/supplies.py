@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from hapcore.replay.played import Unrecorded
 from hapcore.transcript.fragments import TAG
@@ -49,8 +49,10 @@ class Streams:
         elif content.get("in") == "receive":
             connection = content["connection"]
             self._sizes[connection] = self._sizes.get(connection, 0) + content["size"]
-        elif isinstance(out := content.get("out"), dict) and out.get("$") == "CloseConnection":
-            self._over.add(out["connection"])
+        elif isinstance(content.get("out"), dict):
+            out = cast("dict[str, Any]", content["out"])
+            if out.get("$") == "CloseConnection":
+                self._over.add(out["connection"])
 
     def has(self, content: Mapping[str, Any]) -> bool:
         """Whether all is there that an input brought, or nothing more will come of its connection."""

@@ -120,15 +120,17 @@ def _noted(notes: Notes, name: str, call: Callable[[], R], more: Callable[[R], d
     except HapError as error:
         notes.write(step=name, error=error_to(error, notes.masks))
         raise
-    shown: Any = result
-    if isinstance(result, bytes):
-        shown = _tlv(notes, result)
-    elif isinstance(result, Pairing):
-        shown = notes.encode(result)
-    elif isinstance(result, VerifiedKeys | tuple):
-        shown = True  # and `more` tells the rest
-    notes.write(step=name, result=shown, **({} if more is None else more(result)))
+    notes.write(step=name, result=_result(notes, result), **({} if more is None else more(result)))
     return result
+
+
+def _result(notes: Notes, result: object) -> Any:
+    """What a step gave; of a session only that there is one, the rest is told beside it."""
+    if isinstance(result, bytes):
+        return _tlv(notes, result)
+    if isinstance(result, Pairing):
+        return notes.encode(result)
+    return True if isinstance(result, VerifiedKeys | tuple) else result
 
 
 class NotingSetup(PairSetupController):
