@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import ipaddress
 import signal
 from collections.abc import AsyncGenerator, Callable
@@ -10,129 +9,20 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 import click
-import segno
 import trio
 from attrs import frozen
 from click.core import ParameterSource
 
 import hap_trio
 from hap_trio.ble import PeripheralServer, open_peripheral
-from hap_trio.cli.common import ble_option, emit, json_option, plain, recorded, recording, run, say, shown
+from hap_trio.cli.common import ble_option, emit, json_option, recorded, recording, run
 from hap_trio.cli.kinds import Built, Thing, build
 from hap_trio.cli.radio import advising, need
-from hapcore.engine import Event
-from hapcore.ids import Caller
-from hapcore.ip.accessory import (
-    CharacteristicsWritten,
-    IdentifyRequested,
-    PairingAdded,
-    PairingRemoved,
-    Server,
-    SessionClosed,
-    SessionOpened,
-    SetupAttemptFailed,
-    WriteRequested,
-)
+from hap_trio.cli.telling import introduce, report
+from hapcore.ip.accessory import Server
 from hapcore.setup_code import SetupCode
 
 __all__ = ["code_option", "introduce", "local_address", "port_option", "register", "state_option"]
-
-
-def qr_code(uri: str) -> str:
-    """The setup payload as a QR code for a terminal."""
-    drawing = io.StringIO()
-    segno.make_qr(uri).terminal(drawing, compact=True)
-    return drawing.getvalue()
-
-
-def _who(caller: Caller) -> str:
-    return caller.pairing_id.decode(errors="replace")
-
-
-def records(event: Event) -> list[dict[str, object]]:
-    """An event of the server as JSON objects."""
-    if isinstance(event, CharacteristicsWritten | WriteRequested):
-        return [
-            {
-                "event": "write",
-                "aid": write.id.aid,
-                "iid": write.id.iid,
-                "value": plain(write.value),
-                "controller": _who(event.caller),
-            }
-            for write in event.writes
-        ]
-    if isinstance(event, PairingAdded):
-        return [{"event": "paired", "controller": event.identifier.decode(errors="replace"), "admin": event.admin}]
-    if isinstance(event, PairingRemoved):
-        return [{"event": "unpaired", "controller": event.identifier.decode(errors="replace")}]
-    if isinstance(event, SessionOpened):
-        return [{"event": "connect", "controller": _who(event.caller)}]
-    if isinstance(event, SessionClosed):
-        return [{"event": "disconnect", "controller": _who(event.caller)}]
-    if isinstance(event, SetupAttemptFailed):
-        return [{"event": "attempt-failed", "failures": event.failures, "limit": event.limit}]
-    if isinstance(event, IdentifyRequested):
-        return [{"event": "identify"}]
-    return []
-
-
-def sentence(record: dict[str, object]) -> str:
-    """The same for people."""
-    kind = record["event"]
-    if kind == "write":
-        value = record["value"]
-        text = shown(value) if isinstance(value, bool | int | float | str) else str(value)
-        return f"{record['aid']}.{record['iid']} = {text}, written by {record['controller']}"
-    if kind == "paired":
-        return f"paired with {record['controller']}{' (admin)' if record['admin'] else ''}"
-    if kind == "attempt-failed":
-        return f"a controller tried a wrong setup code ({record['failures']} of {record['limit']})"
-    if kind == "identify":
-        return "somebody asks: which accessory is this?"
-    words = {"unpaired": "no longer paired with", "connect": "connected:", "disconnect": "disconnected:"}
-    return f"{words[str(kind)]} {record['controller']}"
-
-
-def introduce(
-    server: hap_trio.AccessoryServer | PeripheralServer, name: str, as_json: bool, hci: str | None = None
-) -> None:
-    """How to find it, and how to pair it. `hci` is the Bluetooth controller of one that advertises there."""
-    where: dict[str, object]
-    if isinstance(server, PeripheralServer):
-        where = {"transport": "ble", "hci": hci}
-        place = f"over Bluetooth LE ({hci})"
-    else:
-        where = {"host": server.host, "port": server.port}
-        place = f"on {server.host} port {server.port}"
-    if as_json:
-        emit(
-            {
-                "event": "listening",
-                **where,
-                "device_id": server.device_id,
-                "setup_code": server.setup_code,
-                "setup_uri": server.setup_uri,
-                "paired": server.paired,
-            }
-        )
-        return
-    say(f"[bold]{name}[/bold] is served {place}, device id {server.device_id}.")
-    if server.paired:
-        say("It is paired. To pair it anew, remove its pairings first.")
-    else:
-        say(f"Setup code: [bold]{server.setup_code}[/bold]   {server.setup_uri}")
-        click.echo(qr_code(server.setup_uri))
-    say("Ctrl-C ends it.")
-
-
-async def _report(server: hap_trio.AccessoryServer | PeripheralServer, as_json: bool) -> None:
-    async for event in server.events():
-        for record in records(event):
-            if as_json:
-                emit(record)
-            else:
-                click.echo(sentence(record))
 
 
 @frozen
@@ -184,7 +74,7 @@ async def _serve(
             place.open(what.things, name=name, state=state, code=code) as server,
             trio.open_nursery() as nursery,
         ):
-            nursery.start_soon(_report, server, as_json)
+            nursery.start_soon(report, server, as_json)
             nursery.start_soon(what.live)
             introduce(server, name or server.database.accessories[0].name, as_json, place.hci)
             async for _ in signals:

@@ -31,9 +31,6 @@ from hapcore.model.values import parse_text
 
 __all__ = ["register"]
 
-#: What a person may wait for one command, in seconds.
-PATIENCE = 60.0
-
 
 async def _get(
     file: str,
