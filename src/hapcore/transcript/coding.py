@@ -95,7 +95,7 @@ def encode(value: object, masks: Masks, format_of: FormatOf, name: str = "") -> 
         case str():
             return masks.known(value)
         case bytes():
-            if name in _OPEN:
+            if name in _OPEN or not any(value):  # a key of zeros is none, and engines refuse it
                 return {"$bytes": value.hex()}
             return {"$bytes": (masks.data if name.endswith("ltpk") else masks.value)(value).hex()}
         case CharacteristicId():
