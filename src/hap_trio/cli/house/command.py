@@ -66,9 +66,10 @@ async def _end(process: trio.Process) -> None:
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 await stream.aclose()
+        if process.returncode is not None:
+            return
+        # The whole group, and SIGKILL even where the command itself has gone: what it has started may be deaf.
         for how in (signal.SIGTERM, signal.SIGKILL):
-            if process.returncode is not None:
-                break
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, how)
             with trio.move_on_after(_GRACE):
