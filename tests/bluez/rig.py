@@ -30,34 +30,36 @@ _READY = 20.0
 PATIENCE = 120.0
 
 
-async def ready(bus: MessageBus) -> str:
-    """Wait until BlueZ has switched an adapter on: its path."""
+async def adapters(bus: MessageBus) -> list[bool]:
+    """Which adapters BlueZ has: whether each is switched on."""
+    try:
+        proxy = bus.get_proxy_object("org.bluez", "/", await bus.introspect("org.bluez", "/"))
+        manager = proxy.get_interface("org.freedesktop.DBus.ObjectManager")
+        rows = (await manager.call_get_managed_objects()).values()  # type: ignore[attr-defined]
+    except DBusError:
+        return []  # BlueZ is not on the bus yet
+    return [row["org.bluez.Adapter1"]["Powered"].value for row in rows if "org.bluez.Adapter1" in row]
+
+
+async def until(bus: MessageBus, wanted: list[bool]) -> None:
+    """Wait until BlueZ has these."""
     async with asyncio.timeout(_READY):
-        while True:
-            try:
-                tree = await bus.introspect("org.bluez", "/")
-                proxy = bus.get_proxy_object("org.bluez", "/", tree)
-                manager = proxy.get_interface("org.freedesktop.DBus.ObjectManager")
-                for path, interfaces in (await manager.call_get_managed_objects()).items():  # type: ignore[attr-defined]
-                    adapter = interfaces.get("org.bluez.Adapter1")
-                    if adapter is not None and adapter["Powered"].value:
-                        return str(path)
-            except DBusError:
-                pass  # BlueZ is not on the bus yet
+        while await adapters(bus) != wanted:  # noqa: ASYNC110 - asking is the simplest way
             await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
 async def open_bluez(*, interval: float = 0.1) -> AsyncGenerator[Air, None]:
     """An air with BlueZ in it."""
-    async with open_air(interval=interval) as air:
-        await air.serve("vhci")
-        bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
-        try:
-            await ready(bus)
-        finally:
-            bus.disconnect()
-        yield air
+    bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
+    try:
+        async with open_air(interval=interval) as air:
+            await air.serve("vhci")
+            await until(bus, [True])
+            yield air
+        await until(bus, [])  # or the next one might take this one for its own
+    finally:
+        bus.disconnect()
 
 
 #: Every accessory has another address: BlueZ keeps the tables of those it has seen.
