@@ -15,9 +15,9 @@ from hapcore.engine import Command, Effect
 from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected
 from hapcore.home import Browse, CancelPairing, Close, Connect, Discover, FinishPairing, Home, StartPairing, Stop
+from hapcore.home.engines import Connection, MakeEngine
 from hapcore.home.keeping import Keeping
 from hapcore.home.target import Where
-from hapcore.ip.controller import Connection
 from hapcore.setup_code import SetupCode
 from hapcore.state import PAIRINGS
 
@@ -176,7 +176,7 @@ def open_controller(
     interfaces: Sequence[str] | None = None,
     ble: Ble = None,
     entropy: Entropy = system_entropy,
-    engine: Callable[..., Connection] = Connection,
+    engine: MakeEngine = Connection,
 ) -> Generator[Controller, None, None]:
     """A controller for the length of a block; all its connections are closed at the end.
 
@@ -184,7 +184,8 @@ def open_controller(
     network, an open `Mdns` is shared; `interfaces` are the addresses of ours to look on (None: all).
     `ble` True finds and reaches accessories over the computer's Bluetooth LE too, an adapter's name ("hci1") over that
     one, a backend over a virtual air.
-    `engine` makes the engine of each connection, called like `Connection`; one that is recorded, for example.
+    `engine` makes the engine of each connection, called like `Connection`; one that is recorded, for example. With a
+    `hap_sync.recording.Recording`, those over Bluetooth LE are recorded too.
 
     Raises `StateError` for a file that cannot be read (it is left alone).
     """

@@ -158,11 +158,17 @@ def test_an_address_is_no_help(home):
     assert "found by its advertisements, not at an address" in said
 
 
-def test_a_controller_is_not_recorded(home, tmp_path):
-    """An empty transcript would be taken for a silent accessory."""
-    code, said = run("get", "-a", "lamp", "-c", "1.9", "--record", tmp_path / "t.jsonl", *home.options)
-    assert code == 1
-    assert "cannot be recorded; record the accessory" in said
+def test_a_controller_is_recorded(home, tmp_path):
+    tape = tmp_path / "t.jsonl"
+    for more in ((), ("--with-secrets",)):
+        code, said = run("get", "-a", "lamp", "-c", "1.9", "--record", tape, *more, *home.options)
+        assert code == 0, said
+        header = json.loads(tape.read_text().splitlines()[0])
+        assert (header["role"], header["transport"]) == ("controller", "ble")
+        assert len(tape.read_text().splitlines()) > 10
+        code, said = run("replay", tape)
+        assert code == 0, said
+        tape.unlink()
 
 
 def test_accessories_on_the_network_need_no_radio(home, tmp_path, monkeypatch):

@@ -7,7 +7,8 @@ import trio
 import trio.testing
 from tests.testing.certificate import NAME, contexts
 
-from hap_trio.stream import SocketStream, dial, listen
+from hap_sync.listening import listen
+from hap_trio.stream import SocketStream, dial
 from hap_trio.testing import MemoryStream, Network, Weather, check_transport, memory_streams
 
 

@@ -173,9 +173,7 @@ async def controller(
     if file is not None:
         Path(file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     tape = recording()
-    if tape is not None and ble:
-        raise Problem("what a controller says over Bluetooth LE cannot be recorded; record the accessory")
-    engine = Connection if tape is None else tape.connection
+    engine = Connection if tape is None else tape
     among = list(interfaces) or None
     async with hap_trio.open_controller(file, mdns=mdns and not ble, interfaces=among, engine=engine, ble=ble) as home:
         with advising():

@@ -20,6 +20,7 @@ from hapcore.home import commands
 from hapcore.home.book import Book
 from hapcore.home.commands import Ask
 from hapcore.home.effects import Browse, Connect
+from hapcore.home.engines import Connection, MakeEngine
 from hapcore.home.link import Link, Stopped
 from hapcore.home.links import Links
 from hapcore.home.procedure import Agenda, Procedure, Promise, Task
@@ -28,7 +29,6 @@ from hapcore.home.seeking import Seeking
 from hapcore.home.target import Address
 from hapcore.home.timers import Timers
 from hapcore.home.visits import Visits
-from hapcore.ip.controller.connection import Connection
 from hapcore.model.remote import AccessoryDescription
 from hapcore.pairing.records import Pairing
 from hapcore.state import PairedAccessory, is_knowledge
@@ -50,8 +50,8 @@ class Home(Engine):
     """Everything a controller is paired with. `table` is what the store holds; raises `StateError` if it is damaged.
 
     `engine` makes the engine of each connection, called like `Connection` with the host, `entropy` and `database`; one
-    that is recorded, for example. `discovery` False never looks for anything on the network; `radio` True asks for a
-    radio when there is something to do over Bluetooth LE.
+    that is recorded, for example. With a `Recording`, those over Bluetooth LE are recorded too. `discovery` False never
+    looks for anything on the network; `radio` True asks for a radio when there is something to do over Bluetooth LE.
     """
 
     def __init__(
@@ -59,14 +59,15 @@ class Home(Engine):
         table: Mapping[str, bytes],
         *,
         entropy: Entropy,
-        engine: Callable[..., Connection] = Connection,
+        engine: MakeEngine = Connection,
         discovery: bool = True,
         radio: bool = False,
     ) -> None:
         super().__init__()
+        connection = engine if callable(engine) else engine.connection
 
         def make(address: Address, database: Iterable[AccessoryDescription]) -> Connection:
-            return engine(address[0], entropy=entropy, database=database)
+            return connection(address[0], entropy=entropy, database=database)
 
         emit = self._outputs.append
         self._book = Book(table)
@@ -84,7 +85,8 @@ class Home(Engine):
         if radio:
             from hapcore.home.radio import Radio  # most homes have none
 
-            self._radio = Radio(self._learnt, self._links, self._seeking, agenda, emit, entropy)
+            peer = None if callable(engine) else engine.peer
+            self._radio = Radio(self._learnt, self._links, self._seeking, agenda, emit, entropy, peer)
         self._under_way: dict[Task[Any], CommandId] = {}
         #: Readers that are on the way to what they want to follow.
         self._coming: set[Hashable] = set()

@@ -77,7 +77,9 @@ class Radio:
         agenda: Agenda,
         emit: Callable[[Output], None],
         entropy: Entropy,
+        peer: Callable[..., Peer] | None = None,
     ) -> None:
+        self._make = peer or Peer
         self._knowledge = knowledge
         self._links = links
         self._seeking = seeking
@@ -95,7 +97,7 @@ class Radio:
     def open(self, pairing: Pairing | None, device_id: str = "", *, tells_keys: bool = False) -> PeerLink:
         """An accessory that is paired, or (`device_id`) to be paired. It is connected when something is asked of it."""
         cache = None if pairing is None else self._knowledge.get(cache_key(pairing.accessory_id))
-        peer = Peer(entropy=self._entropy, pairing=pairing, device_id=device_id, cache=cache)
+        peer = self._make(entropy=self._entropy, pairing=pairing, device_id=device_id, cache=cache)
         peer.tells_keys = tells_keys
         link = PeerLink(self._links.number(), self._agenda, peer, self._peers)
         self._links.add(link)
