@@ -12,6 +12,7 @@ from bleak import BleakClient, BleakScanner
 from bleak.backends.client import BaseBleakClient
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
+from bleak.exc import BleakError
 
 from hap_asyncio.tasks import Tasks, settle
 from hapcore.ble.advert import COMPANY_ID
@@ -25,6 +26,9 @@ Hearer: TypeAlias = Callable[[Advertisement], object]
 _MAX_DEVICES: Final = 1000
 #: Seconds a host may take to begin or end a scan.
 _LIMIT: Final = 10.0
+#: How BlueZ says that it does something of that kind already, and seconds until it is asked again.
+_BUSY: Final = "org.bluez.Error.InProgress"
+_PAUSES: Final = (0.1, 0.2, 0.5)
 #: How the name of an adapter begins that Bumble is to drive.
 _BUMBLE: Final = "bumble:"
 _log = logging.getLogger("hap_asyncio")
@@ -111,9 +115,7 @@ class Central:
                     if wanted and self._scanner is None:
                         await self._switch_on()
                         backend = None if self._backend is None else self._backend.scanner
-                        scanner = BleakScanner(self._hear, backend=backend, **self._options)
-                        await scanner.start()
-                        self._scanner = scanner
+                        self._scanner = await _scan(BleakScanner(self._hear, backend=backend, **self._options))
                     elif not wanted and self._scanner is not None:
                         scanner, self._scanner = self._scanner, None
                         await scanner.stop()
@@ -153,6 +155,21 @@ async def open_central(backend: Backend | None = None, adapter: str | None = Non
         yield central
     finally:
         await central.aclose()
+
+
+async def _scan(scanner: BleakScanner) -> BleakScanner:
+    """Begin to scan. BlueZ refuses for the moments in which it begins or ends a scan of somebody else."""
+    for pause in _PAUSES:
+        try:
+            await scanner.start()
+        except BleakError as error:
+            if _BUSY not in str(error):
+                raise
+            await asyncio.sleep(pause)
+        else:
+            return scanner
+    await scanner.start()
+    return scanner
 
 
 def problem(error: BaseException) -> str:

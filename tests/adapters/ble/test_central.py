@@ -269,6 +269,25 @@ async def test_one_scan_for_all():
         assert starts == 1
 
 
+@pytest.mark.parametrize(("times", "heard"), [(2, True), (4, False)])
+@in_the_air
+async def test_a_host_that_is_busy_is_asked_again(times: int, heard: bool):
+    async with stage() as here, open_central(here.backend) as central:
+        original, refusals = here.backend.scanner.start, iter(range(times))
+
+        async def start(self):
+            if next(refusals, None) is not None:
+                raise BleakError("[org.bluez.Error.InProgress] Operation already in progress")
+            await original(self)
+
+        here.backend.scanner.start = start
+        news: asyncio.Queue[object] = asyncio.Queue()
+        central.listen(news.put_nowait, news.put_nowait)
+        first = await news.get()
+        assert isinstance(first, Advertisement) is heard
+        assert heard or "already in progress" in str(first)
+
+
 @in_the_air
 async def test_no_scan_while_somebody_connects():
     async with stage() as here, open_central(here.backend) as central:
