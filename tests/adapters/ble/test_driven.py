@@ -37,6 +37,24 @@ async def test_both_sides_over_hci():
 
 
 @in_the_air
+async def test_an_air_that_serves_a_host(tmp_path):
+    """As it serves Linux itself, behind "vhci"; here the host is at a socket."""
+    hosts: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+    path = str(tmp_path / "hci")
+    listening = await asyncio.start_unix_server(lambda *host: hosts.put_nowait(host), path)
+    async with open_air() as air:
+        await air.serve(f"unix:{path}")
+        answers, commands = await hosts.get()
+        commands.write(bytes(hci.HCI_Reset_Command()))
+        answer = hci.HCI_Packet.from_bytes(await answers.readexactly(7))
+        assert isinstance(answer, hci.HCI_Command_Complete_Event)
+        assert answer.command_opcode == hci.HCI_RESET_COMMAND
+    assert await answers.read() == b""
+    commands.close()
+    listening.close()
+
+
+@in_the_air
 async def test_a_controller_that_is_not_there():
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         hci = f"tcp-client:127.0.0.1:{nobody.getsockname()[1]}"
