@@ -26,8 +26,9 @@ from hapcore.engine import Event
 
 #: Seconds for the kernel, BlueZ and D-Bus to get an adapter ready.
 _READY = 20.0
-#: The longest a test may take, in seconds. BlueZ takes two and a half for the end of a link alone.
-PATIENCE = 120.0
+#: The longest a test may take, in seconds. BlueZ takes two and a half for the end of a link alone, and one test has
+#: twenty rounds, another nine processes.
+PATIENCE = 240.0
 
 
 async def adapters(bus: MessageBus) -> list[bool]:
