@@ -48,12 +48,13 @@ def test_changes_with_a_link_and_without(home):
     assert watch.next() == {"event": "change", "aid": 1, "iid": light.on.iid, "value": True}
     home.part()
     before = home.radio.links
-    home.do(lambda: setattr(light.on, "value", False))
-    assert watch.next()["value"] is False
-    assert home.radio.links == before, "it was broadcast"
     home.do(lambda: setattr(light.brightness, "value", 77))
     assert watch.next()["value"] == 77
-    assert home.radio.links == before + 1
+    assert home.radio.links == before + 1, "a new state was advertised, and looked at"
+    home.part()
+    home.do(lambda: setattr(light.on, "value", False))
+    assert watch.next()["value"] is False
+    assert home.radio.links == before + 1, "it was broadcast"
     out, err = watch.process.communicate(timeout=SOON)
     assert (watch.process.returncode, out, err) == (0, "", "")
 

@@ -864,12 +864,13 @@ def test_what_is_not_ours_is_ignored_quietly():
 # --- failures ---------------------------------------------------------------------------------------------------------
 
 
-def test_silence_is_told_after_ten_seconds():
+def test_silence_is_told_after_a_while():
+    """BlueZ tells of an unchanged advertisement only every 10.9 s while somebody else scans: ten would be too short."""
     air = paired()
     air.advertising = False
     error = air.ask(Read([ON]))
     assert isinstance(error, TimedOut)
-    assert air.time == pytest.approx(10.0)
+    assert air.time == pytest.approx(15.0)
     assert [one.reachable for one in air.events(AvailabilityChanged)] == [False]
     assert not air.scanning
     air.advertising = True

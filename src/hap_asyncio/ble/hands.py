@@ -32,15 +32,18 @@ class CentralHands:
         self._central = Central(backend, air if isinstance(air, str) else None)
         self._tell = tell
         self._cross = cross
+        self._over = False
         self._links: dict[ConnectionId, GattLink] = {}
         self._failed: Callable[[str], object] = lambda _reason: None
 
     def carry_out(self, effect: Effect) -> None:
-        """Begin what the home wants; what comes of it is told to it."""
-        self._cross(partial(self._begin, effect))
+        """Begin what the home wants; what comes of it is told to it. After the end nothing is begun any more."""
+        if not self._over:
+            self._cross(partial(self._begin, effect))
 
     async def aclose(self) -> None:
         """Drop all links and stop scanning; wait until all is quiet."""
+        self._over = True
         for link in list(self._links.values()):
             await link.aclose()
         await self._central.aclose()

@@ -72,6 +72,7 @@ class GattPort:
         self._stack = AsyncExitStack()
         self._tell = tell
         self._cross = cross
+        self._over = False
         self._air = Feed[SetAdvertisement | StopAdvertising](limit=1)  # only the latest counts
         self._tasks = Tasks()
         self._link = 0
@@ -98,6 +99,7 @@ class GattPort:
 
     async def aclose(self) -> None:
         """Drop whoever is connected, be silent, let go of the radio."""
+        self._over = True
         await settle(self._stack.aclose())
 
     async def _leave(self) -> None:
@@ -112,7 +114,8 @@ class GattPort:
         """Begin what the engine wants; False when the effect is none of these."""
         if not isinstance(effect, _EFFECTS):
             return False
-        self._cross(partial(self._begin, effect, self._known))
+        if not self._over:
+            self._cross(partial(self._begin, effect, self._known))
         return True
 
     # What the GATT server tells.
