@@ -384,3 +384,26 @@ def test_a_refusal_does_not_repeat_text() -> None:
     with pytest.raises(ValueRefused) as caught:
         values.from_wire(META["string"], "my secret " * 10)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("form", "limits", "given", "sent"),
+    [
+        (Format.INT, {"step": 1}, 2.5, 3),
+        (Format.INT, {"step": 1}, -2.5, -2),
+        (Format.INT, {"step": 5}, 2.5, 5),
+        (Format.INT, {"step": 6}, 2.5, 0),  # not rounded twice
+        (Format.INT, {"min": 0, "max": 50, "step": 20}, 50, 40),  # the grid ends below the maximum
+        (Format.FLOAT, {"step": 1}, 2.5, 3.0),
+        (Format.FLOAT, {"step": 0.1}, 0.15, 0.2),
+        (Format.FLOAT, {"step": 0.1}, 0.35, 0.4),
+        (Format.FLOAT, {"step": 0.1}, -0.15, -0.1),
+        (Format.FLOAT, {"step": 0.1}, 0.1 + 0.2, 0.3),
+        (Format.FLOAT, {"min": 10, "max": 38, "step": 0.5}, 21.25, 21.5),
+        (Format.FLOAT, {"min": 10, "max": 38, "step": 0.1}, 21.05, 21.1),
+        (Format.FLOAT, {"step": 0.10000000149011612}, 22.200001, 22.2),  # a step that has been single precision
+    ],
+)
+def test_what_a_controller_writes_is_rounded_half_up_to_the_step(form, limits, given, sent):
+    written = values.for_write(Metadata(form, (), **limits), given)
+    assert repr(written) == repr(sent)

@@ -9,11 +9,13 @@ from hapcore.errors import ValueRefused
 from hapcore.ids import Value
 from hapcore.model.metadata import DATA_LENGTH, STRING_LENGTH, Format, Metadata
 
-__all__ = ["check_bytes", "check_float", "check_text", "check_whole", "coerce", "default", "to_float"]
+__all__ = ["check_bytes", "check_float", "check_text", "check_whole", "coerce", "default", "half_up", "to_float"]
 
 _SINGLE = Struct("<f")
 #: Relative error of a number in single precision: what a controller computing with it cannot avoid.
 _SINGLE_EPSILON = 2.0**-23
+#: Relative error of a few operations with floats: 0.15 / 0.1 is a little less than 1.5, and is meant to be that.
+_HALF_SLACK = 2.0**-48
 
 
 def check_whole(meta: Metadata, number: int) -> int:
@@ -49,10 +51,15 @@ def check_float(meta: Metadata, number: float, slack: float) -> float:
     if not step:
         return number
     base = meta.min or 0.0
-    nearest = base + floor((number - base) / step + 0.5) * step
+    nearest = base + half_up((number - base) / step) * step
     if abs(number - nearest) > slack * step + 2 * _SINGLE_EPSILON * (abs(number) + abs(base)):
         raise ValueRefused(f"{number} is not on the grid of steps of {step} from {base}")
     return round(min(nearest, high), meta.decimals)
+
+
+def half_up(number: float) -> int:
+    """The nearest whole number, the upper of two: 3 for 2.5, -2 for -2.5; also where floats fall short of a half."""
+    return floor(number + 0.5 + abs(number) * _HALF_SLACK)
 
 
 def check_text(meta: Metadata, text: str) -> str:

@@ -8,7 +8,7 @@ from math import floor, isfinite
 
 from hapcore.errors import ValueRefused
 from hapcore.ids import Value
-from hapcore.model.checks import check_float, check_whole, coerce, to_float
+from hapcore.model.checks import check_float, check_whole, coerce, half_up, to_float
 from hapcore.model.metadata import Format, Metadata
 
 __all__ = ["for_write", "from_remote"]
@@ -40,12 +40,16 @@ def for_write(meta: Metadata, value: object) -> bool | int | float | str:
 
 def _number_for_write(meta: Metadata, value: float) -> int | float:
     if meta.format.integer:
-        if not isinstance(value, int):
-            if not isfinite(value):
-                raise ValueRefused("the number is not finite")
-            value = floor(value + 0.5)
         base, step = int(meta.min or 0), int(meta.step or 1)
-        return check_whole(meta, base + (2 * (int(value) - base) + step) // (2 * step) * step)
+        if isinstance(value, int):
+            steps = (2 * (int(value) - base) + step) // (2 * step)
+        elif isfinite(value):
+            steps = half_up((value - base) / step)
+        else:
+            raise ValueRefused("the number is not finite")
+        number = base + steps * step
+        # The grid may end below the maximum: the maximum is then rounded down.
+        return check_whole(meta, number - step if value <= meta.high < number else number)
     number = check_float(meta, to_float(value), 0.5)
     return float(f"{number:.{_SENT_DIGITS}g}")
 
