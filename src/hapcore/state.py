@@ -19,18 +19,20 @@ from attrs import frozen
 from hapcore.crypto.secret import Secret
 from hapcore.discovery import Transport
 from hapcore.errors import LocalProtocolError, StateError
-from hapcore.pairing.records import Pairing
+from hapcore.pairing.records import ControllerIdentity, Pairing
 
 __all__ = [
     "PAIRINGS",
     "STATE",
     "FileFormat",
     "PairedAccessory",
+    "PreparedPairing",
     "decode_pairings",
     "decode_state",
     "encode_pairings",
     "encode_state",
     "is_knowledge",
+    "prepared_alias",
 ]
 
 #: Raised when the layout changes; a reader refuses every number above its own.
@@ -44,6 +46,9 @@ _KEY_LENGTH: Final = 32
 #: Where a pairings file keeps what was learnt of accessories, by device id; the key of a table has a prefix.
 _KNOWLEDGE: Final = "knowledge"
 _KNOWLEDGE_KEY: Final = re.compile("ble/[0-9A-F]{2}(:[0-9A-F]{2}){5}")
+#: Where it keeps the keys of pairings that another controller is still to make, by alias; the prefix of their keys.
+_PREPARED: Final = "prepared"
+_PREPARED_KEY: Final = "prepared/"
 
 
 @frozen
@@ -112,11 +117,18 @@ def check_alias(alias: str) -> None:
         raise LocalProtocolError(f"an alias has 1 to {_MAX_ALIAS} printable characters", argument="alias")
     if is_knowledge(alias):
         raise LocalProtocolError(f"{alias!r} is kept for what is learnt of an accessory", argument="alias")
+    if prepared_alias(alias) is not None:
+        raise LocalProtocolError(f"{alias!r} is kept for pairings that are only prepared", argument="alias")
 
 
 def is_knowledge(key: str) -> bool:
     """Whether a key of a controller's table names what was learnt of an accessory, "ble/DEVICE-ID"; else an alias."""
     return _KNOWLEDGE_KEY.fullmatch(key) is not None
+
+
+def prepared_alias(key: str) -> str | None:
+    """The alias of the `PreparedPairing` that a key of a controller's table names; None for other keys."""
+    return key.removeprefix(_PREPARED_KEY) if key.startswith(_PREPARED_KEY) else None
 
 
 @frozen
@@ -167,6 +179,53 @@ class PairedAccessory:
         return _paired_accessory(alias, tree)
 
 
+@frozen
+class PreparedPairing:
+    """Keys that await a pairing: an admin of the accessory adds `controller_id` and `controller_ltpk` to it (HAP 6).
+
+    `alias` is what the accessory will be called.
+    """
+
+    alias: str
+    identity: ControllerIdentity
+
+    def __attrs_post_init__(self) -> None:
+        check_alias(self.alias)
+
+    @property
+    def controller_id(self) -> str:
+        """Who we shall be for the accessory: a UUID in upper case."""
+        return self.identity.identifier
+
+    @property
+    def controller_ltpk(self) -> bytes:
+        """Our public key for it, 32 bytes."""
+        return self.identity.ltpk
+
+    @property
+    def key(self) -> str:
+        """Its key in a table that `PAIRINGS` writes."""
+        return f"{_PREPARED_KEY}{self.alias}"
+
+    def encode(self) -> bytes:
+        """The record as compact JSON. The secret key is in it, in the clear."""
+        return _compact(
+            {"controller_id": self.identity.identifier, "controller_ltsk": self.identity.ltsk.reveal().hex()}
+        )
+
+    @classmethod
+    def decode(cls, alias: str, record: bytes) -> PreparedPairing:
+        """Read what `encode` made; unknown keys are ignored. `StateError` names what is missing or wrong."""
+        tree: Any = None
+        with suppress(ValueError, RecursionError):
+            tree = json.loads(record)
+        fields = _Fields(alias, tree)
+        try:
+            return cls(alias, ControllerIdentity(fields.text("controller_id"), Secret(fields.key("controller_ltsk"))))
+        except LocalProtocolError as error:
+            raise StateError(f"the pairing {alias!r} is damaged: {error}") from None
+
+
 def encode_pairings(pairings: Mapping[str, PairedAccessory]) -> bytes:
     """The content of a pairings file, by alias. It holds long-term secret keys: mode 0600."""
     return _encode_records({alias: accessory.encode() for alias, accessory in pairings.items()})
@@ -178,66 +237,94 @@ def decode_pairings(data: bytes) -> dict[str, PairedAccessory]:
 
 
 def _encode_records(table: Mapping[str, bytes]) -> bytes:
-    records = {alias: json.loads(record) for alias, record in table.items() if not is_knowledge(alias)}
-    learnt = {key: _entry(value) for key, value in table.items() if is_knowledge(key)}
-    return _write(_PAIRINGS_MARK, "pairings", records, **({_KNOWLEDGE: learnt} if learnt else {}))
+    records: dict[str, object] = {}
+    prepared: dict[str, object] = {}
+    learnt: dict[str, object] = {}
+    for key, value in table.items():
+        if is_knowledge(key):
+            learnt[key] = _entry(value)
+        elif (alias := prepared_alias(key)) is not None:
+            prepared[alias] = json.loads(value)
+        else:
+            records[key] = json.loads(value)
+    more = {_PREPARED: prepared, _KNOWLEDGE: learnt}
+    return _write(_PAIRINGS_MARK, "pairings", records, **{name: section for name, section in more.items() if section})
 
 
 def _decode_records(data: bytes) -> dict[str, bytes]:
     table = {alias: accessory.encode() for alias, accessory in decode_pairings(data).items()}
-    learnt = _object(json.loads(data).get(_KNOWLEDGE, {}))
-    if learnt is None:
-        raise StateError(f'the {_PAIRINGS_MARK} file is damaged: "{_KNOWLEDGE}" is no JSON object')
+    tree = json.loads(data)
+    for name, record in _section(tree, _PREPARED).items():
+        waiting = PreparedPairing.decode(name, _compact(record))
+        table[waiting.key] = waiting.encode()
+    learnt = _section(tree, _KNOWLEDGE)
     table.update({key: _value(key, entry) for key, entry in learnt.items() if is_knowledge(key)})
     return table
 
 
-def _paired_accessory(alias: str, tree: Any) -> PairedAccessory:
-    fields = _object(tree)
-    if fields is None:
-        raise StateError(f"the pairing {alias!r} is damaged: it is no JSON object")
+def _section(tree: Mapping[str, Any], name: str) -> dict[str, Any]:
+    section = _object(tree.get(name, {}))
+    if section is None:
+        raise StateError(f'the {_PAIRINGS_MARK} file is damaged: "{name}" is no JSON object')
+    return section
 
-    def text(name: str, default: str | None = None) -> str:
-        value = fields.get(name, default)
+
+class _Fields:
+    """What stands in one record. Every call raises `StateError` for what is missing or wrong."""
+
+    def __init__(self, alias: str, tree: Any) -> None:
+        fields = _object(tree)
+        if fields is None:
+            raise StateError(f"the pairing {alias!r} is damaged: it is no JSON object")
+        self._alias = alias
+        self.all = fields
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self.all.get(name, default)
         if not isinstance(value, str) or (default is None and not value):
-            raise StateError(f"the pairing {alias!r} is damaged: {name} is missing or no text")
+            raise StateError(f"the pairing {self._alias!r} is damaged: {name} is missing or no text")
         return value
 
-    def key(name: str) -> bytes:
+    def key(self, name: str) -> bytes:
         try:
-            value = bytes.fromhex(text(name))
+            value = bytes.fromhex(self.text(name))
         except ValueError:
             value = b""
         if len(value) != _KEY_LENGTH:
-            raise StateError(f"the pairing {alias!r} is damaged: {name} is not {_KEY_LENGTH} bytes in hexadecimal")
+            raise StateError(
+                f"the pairing {self._alias!r} is damaged: {name} is not {_KEY_LENGTH} bytes in hexadecimal"
+            )
         return value
 
-    def number(name: str) -> int:
-        value = fields.get(name, 0)
+    def number(self, name: str) -> int:
+        value = self.all.get(name, 0)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 0xFFFF:
-            raise StateError(f"the pairing {alias!r} is damaged: {name} is not a number from 0 to 65535")
+            raise StateError(f"the pairing {self._alias!r} is damaged: {name} is not a number from 0 to 65535")
         return value
 
+
+def _paired_accessory(alias: str, tree: Any) -> PairedAccessory:
+    fields = _Fields(alias, tree)
     try:
-        transport = Transport(text("transport", Transport.IP.value))
+        transport = Transport(fields.text("transport", Transport.IP.value))
     except ValueError:
         raise StateError(f"the pairing {alias!r} is damaged: transport is none that is known") from None
-    addresses = _texts(fields.get("addresses", []))
+    addresses = _texts(fields.all.get("addresses", []))
     if addresses is None:
         raise StateError(f"the pairing {alias!r} is damaged: addresses is not a list of texts")
     try:
         return PairedAccessory(
             alias=alias,
             pairing=Pairing(
-                accessory_id=text("accessory_id"),
-                accessory_ltpk=key("accessory_ltpk"),
-                controller_id=text("controller_id"),
-                controller_ltsk=Secret(key("controller_ltsk")),
+                accessory_id=fields.text("accessory_id"),
+                accessory_ltpk=fields.key("accessory_ltpk"),
+                controller_id=fields.text("controller_id"),
+                controller_ltsk=Secret(fields.key("controller_ltsk")),
             ),
-            name=text("name", ""),
+            name=fields.text("name", ""),
             addresses=addresses,
-            port=number("port"),
-            config_number=number("config_number"),
+            port=fields.number("port"),
+            config_number=fields.number("config_number"),
             transport=transport,
         )
     except LocalProtocolError as error:

@@ -9,7 +9,7 @@ from attrs import evolve
 from hapcore.discovery import DiscoveredAccessory, Transport
 from hapcore.errors import Disconnected, LocalProtocolError, PeerError
 from hapcore.home.target import Address, split_address
-from hapcore.state import PairedAccessory, check_alias, is_knowledge
+from hapcore.state import PairedAccessory, PreparedPairing, check_alias, is_knowledge, prepared_alias
 
 __all__ = ["Book", "telling"]
 
@@ -18,9 +18,16 @@ class Book:
     """The records of a pairings file. `table` is what the store holds; raises `StateError` for what it cannot read."""
 
     def __init__(self, table: Mapping[str, bytes]) -> None:
-        self._records = {
-            alias: PairedAccessory.decode(alias, record) for alias, record in table.items() if not is_knowledge(alias)
-        }
+        self._records: dict[str, PairedAccessory] = {}
+        #: Pairings that another controller is still to make, by alias.
+        self.prepared: dict[str, PreparedPairing] = {}
+        for key, record in table.items():
+            if (alias := prepared_alias(key)) is not None:
+                self.prepared[alias] = PreparedPairing.decode(alias, record)
+            elif not is_knowledge(key):
+                self._records[key] = PairedAccessory.decode(key, record)
+        for alias in self._records:
+            self.prepared.pop(alias, None)  # it was completed, and the end came before that could be noted
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -30,6 +37,12 @@ class Book:
     def record(self, alias: str) -> PairedAccessory:
         """What is stored about a paired accessory. Raises `LocalProtocolError` for an unknown alias."""
         if alias not in self._records:
+            if alias in self.prepared:
+                raise LocalProtocolError(
+                    f"the pairing called {alias!r} is only prepared: have an admin of the accessory add it, then "
+                    "complete it with the accessory's id and key",
+                    argument="alias",
+                )
             known = ", ".join(self._records) or "there are none yet"
             raise LocalProtocolError(f"no pairing is called {alias!r} (known: {known})", argument="alias")
         return self._records[alias]
@@ -57,6 +70,10 @@ class Book:
         check_alias(alias)  # now, not when the accessory is paired already
         if alias in self._records:
             raise LocalProtocolError(f"there is a pairing called {alias!r} already", argument="alias")
+        if alias in self.prepared:
+            raise LocalProtocolError(
+                f"a pairing called {alias!r} is prepared already: complete it, or remove it first", argument="alias"
+            )
 
     def addresses(self, alias: str) -> list[Address]:
         """Where it was last seen."""

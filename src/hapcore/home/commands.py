@@ -8,24 +8,26 @@ from typing import TypeVar
 from attrs import field, frozen
 
 from hapcore.controller.commands import Read
-from hapcore.discovery import DiscoveredAccessory
+from hapcore.discovery import DiscoveredAccessory, Transport
 from hapcore.engine import Command
 from hapcore.home.target import Where
 from hapcore.ids import CharacteristicId
-from hapcore.setup_code import SetupCode
-from hapcore.state import PairedAccessory
+from hapcore.setup_code import SetupCode, SetupPayload
+from hapcore.state import PairedAccessory, PreparedPairing
 
 __all__ = [
     "Adopt",
     "Ask",
     "CancelPairing",
     "Close",
+    "Complete",
     "Disconnect",
     "Discover",
     "Find",
     "FinishPairing",
     "Follow",
     "IdentifyAt",
+    "Prepare",
     "Remove",
     "StartPairing",
     "Stop",
@@ -85,9 +87,13 @@ class Discover(Command[None]):
 
 @frozen
 class Find(Command[DiscoveredAccessory]):
-    """Look for an accessory by its device id. Fails with `TimedOut` when it is not seen within `timeout` seconds."""
+    """Look for an accessory by its device id, or by what its QR code says (HAP 2.2, 2.3).
 
-    device_id: str
+    Fails with `TimedOut` when it is not seen within `timeout` seconds, and with `LocalProtocolError` for a payload
+    without setup id: nothing that an accessory announces could be compared with it.
+    """
+
+    wanted: str | SetupPayload
     timeout: float = 10.0
 
 
@@ -132,7 +138,7 @@ class IdentifyAt(Command[None]):
 
 @frozen
 class Remove(Command[None]):
-    """Remove our pairing from the accessory, at `address` if given, then forget it.
+    """Remove our pairing from the accessory, at `address` if given, then forget it; one that is prepared is forgotten.
 
     `force` forgets it also where the accessory cannot be reached, or does not know us any more.
     """
@@ -140,6 +146,33 @@ class Remove(Command[None]):
     alias: str
     address: str | None = None
     force: bool = False
+
+
+@frozen
+class Prepare(Command[PreparedPairing]):
+    """Draw keys for a pairing that another controller is to make, and store them (HAP 6).
+
+    An admin of the accessory adds the result's `controller_id` and `controller_ltpk`; `Complete` is the rest, `Remove`
+    drops the keys again. `submit` raises `LocalProtocolError` for an alias that is taken.
+    """
+
+    alias: str
+
+
+@frozen
+class Complete(Command[str]):
+    """The pairing that was prepared under `alias` has been added: try it, then store it. The result is the alias.
+
+    `accessory_id` and `accessory_ltpk` are told by the controller that added it. `address` "HOST:PORT" says where it
+    is, for a network without mDNS. While the accessory cannot be reached, or does not know us yet, the command fails
+    and the pairing stays prepared.
+    """
+
+    alias: str
+    accessory_id: str
+    accessory_ltpk: bytes
+    transport: Transport = Transport.IP
+    address: str | None = None
 
 
 @frozen

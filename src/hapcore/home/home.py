@@ -21,6 +21,7 @@ from hapcore.home.book import Book
 from hapcore.home.commands import Ask
 from hapcore.home.effects import Browse, Connect
 from hapcore.home.engines import Connection, MakeEngine
+from hapcore.home.guests import Guests
 from hapcore.home.link import Link, Stopped
 from hapcore.home.links import Links
 from hapcore.home.procedure import Agenda, Procedure, Promise, Task
@@ -31,7 +32,7 @@ from hapcore.home.timers import Timers
 from hapcore.home.visits import Visits
 from hapcore.model.remote import AccessoryDescription
 from hapcore.pairing.records import Pairing
-from hapcore.state import PairedAccessory, is_knowledge
+from hapcore.state import PairedAccessory, PreparedPairing, is_knowledge
 
 if TYPE_CHECKING:
     from hapcore.ble.controller.inputs import Advertisement, GattResult
@@ -80,6 +81,7 @@ class Home(Engine):
         self._visits = Visits(
             self._book, self._links, agenda, self._timers, self._store, self._peer, self._residents.take
         )
+        self._guests = Guests(self._book, self._residents, self._links, self._store, self._forget, entropy)
         self._radio: Radio | None = None
         self._learnt = {key: value for key, value in table.items() if is_knowledge(key)}
         if radio:
@@ -100,6 +102,8 @@ class Home(Engine):
             commands.IdentifyAt: lambda command: self._visits.identify(command.where),
             commands.Remove: self._remove,
             commands.Adopt: self._adopt,
+            commands.Prepare: self._guests.prepare,
+            commands.Complete: self._guests.complete,
         }
         self._acts: Mapping[type[Command[Any]], Callable[[Any], None]] = {
             commands.Stop: self._stop,
@@ -113,6 +117,11 @@ class Home(Engine):
     def aliases(self) -> tuple[str, ...]:
         """The names of the paired accessories."""
         return self._book.aliases
+
+    @property
+    def prepared(self) -> tuple[PreparedPairing, ...]:
+        """The pairings that other controllers are still to make."""
+        return tuple(self._book.prepared.values())
 
     def record(self, alias: str) -> PairedAccessory:
         """What is stored about a paired accessory. Raises `LocalProtocolError` for an unknown alias."""
@@ -329,7 +338,7 @@ class Home(Engine):
 
     def _find(self, command: commands.Find) -> Procedure[DiscoveredAccessory]:
         self._seeking.check()
-        return self._seeking.find(command.device_id, command.timeout)
+        return self._seeking.find(command.wanted, command.timeout)
 
     def _disconnect(self, command: commands.Disconnect) -> None:
         one = self._residents.find(command.alias, command.address)
@@ -338,6 +347,8 @@ class Home(Engine):
 
     def _remove(self, command: commands.Remove) -> Procedure[None]:
         alias, force = command.alias, command.force
+        if (waiting := self._book.prepared.get(alias)) is not None and alias not in self._book.aliases:
+            return self._guests.remove(waiting)
         record = self._book.record(alias)
         pairing = record.pairing
         identifier = pairing.controller_id.encode()

@@ -14,7 +14,7 @@ from hapcore.home.effects import Browse, Connect, StopBrowsing
 from hapcore.home.events import Ended, News
 from hapcore.home.home import Home
 from hapcore.home.methods import HomeRequests
-from hapcore.state import PairedAccessory
+from hapcore.state import PairedAccessory, PreparedPairing
 
 __all__ = ["Hands", "Keeping", "Known"]
 
@@ -66,6 +66,11 @@ class Keeping(ABC, HomeRequests, Generic[C]):
     def aliases(self) -> tuple[str, ...]:
         """The names of the paired accessories."""
         return self._engine.aliases
+
+    @property
+    def prepared(self) -> tuple[PreparedPairing, ...]:
+        """The pairings that other controllers are still to make."""
+        return self._engine.prepared
 
     def record(self, alias: str) -> PairedAccessory:
         """What is stored about a paired accessory. Raises `LocalProtocolError` for an unknown alias."""

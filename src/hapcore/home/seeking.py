@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Final
 
 from hapcore.discovery import DiscoveredAccessory, Gone, Transport, device_key
@@ -12,11 +12,23 @@ from hapcore.home.effects import Browse, StopBrowsing
 from hapcore.home.events import Ended, News
 from hapcore.home.procedure import Agenda, Procedure, Promise
 from hapcore.home.timers import Timers
+from hapcore.setup_code import SetupPayload, matches
 
 __all__ = ["MAX_FOUND", "Seeking"]
 
 #: Accessories remembered at a time. A house has a few dozen; a hostile neighbour can announce any number.
 MAX_FOUND: Final = 1000
+
+
+def _wanted(wanted: str | SetupPayload) -> tuple[Callable[[DiscoveredAccessory], bool], str]:
+    """Whether an accessory is the wanted one, and what to call that."""
+    if isinstance(wanted, str):
+        key = device_key(wanted)
+        return lambda one: device_key(one.device_id) == key, wanted
+    setup_id = wanted.setup_id
+    if setup_id is None:
+        raise LocalProtocolError("it has no setup id: no announcement could be told by it", argument="payload")
+    return lambda one: matches(setup_id, one.device_id, one.setup_hash), f"the accessory with the setup id {setup_id}"
 
 
 class Seeking:
@@ -32,7 +44,7 @@ class Seeking:
         self.others: list[Callable[[bool], object]] = []
         self._browsing = False
         self._found: dict[tuple[str, Transport], DiscoveredAccessory] = {}
-        self._finds: dict[Promise[DiscoveredAccessory], tuple[str, Collection[Transport]]] = {}
+        self._finds: dict[Promise[DiscoveredAccessory], Callable[[DiscoveredAccessory], bool]] = {}
         #: Readers of everything, and when they have read enough.
         self.readers: dict[Hashable, float | None] = {}
 
@@ -41,17 +53,24 @@ class Seeking:
         if not self.possible and not self.others:
             raise LocalProtocolError("this controller was opened without mDNS", argument="mdns")
 
-    def find(self, device_id: str, limit: float, *transports: Transport) -> Procedure[DiscoveredAccessory]:
-        """Within a procedure: an accessory and where it is, by one of these transports, or any. Raises `TimedOut`."""
-        key, among = device_key(device_id), transports or tuple(Transport)
+    def find(self, wanted: str | SetupPayload, limit: float, *transports: Transport) -> Procedure[DiscoveredAccessory]:
+        """Within a procedure: an accessory and where it is, by one of these transports, or any. Raises `TimedOut`.
+
+        `wanted` is its device id, or what its QR code says.
+        """
+        among = transports or tuple(Transport)
+        fits, called = _wanted(wanted)
+
+        def right(one: DiscoveredAccessory) -> bool:
+            return bool(one.addresses) and one.transport in among and fits(one)
+
         promise = Promise[DiscoveredAccessory](self._agenda)
-        self._finds[promise] = key, among
+        self._finds[promise] = right
         self._browse()
-        for transport in among:
-            if (known := self._found.get((key, transport))) is not None and known.addresses:
-                promise.keep(known)
+        if (known := next(filter(right, self._found.values()), None)) is not None:
+            promise.keep(known)
         where = "seen on the network" if Transport.IP in among and self.possible else "heard"
-        late = TimedOut(f"{device_id} was not {where} within {limit:g} s")
+        late = TimedOut(f"{called} was not {where} within {limit:g} s")
         try:
             return (yield from self._timers.within(limit, promise, late))
         finally:
@@ -96,8 +115,8 @@ class Seeking:
             self._found[key] = news
             for reader in self.readers:
                 self._emit(News(reader, news))
-            for promise, (wanted, among) in self._finds.items():
-                if wanted == device and news.transport in among and news.addresses:
+            for promise, right in self._finds.items():
+                if right(news):
                     promise.keep(news)
 
     def failed(self, error: HapError) -> None:
