@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hapcore.catalogue.structures import describe_tlv
 from hapcore.codec import tlv8
 from hapcore.crypto.frames import FrameSealer
 from hapcore.crypto.secret import Secret
@@ -17,7 +18,6 @@ from hapcore.decode import Direction, Entry, Kind, Touched, render, to_json
 from hapcore.decode.names import Names, Rolodex, values_in
 from hapcore.decode.pairing import read_pairing
 from hapcore.decode.sealed import MAX_COUNTER, Unread, Unsealer, frames_fit
-from hapcore.decode.structures import describe_tlv
 from hapcore.decode.tcp import MAX_AHEAD, Assembler
 from hapcore.decode.text import escape
 from hapcore.model.remote import read_accessories

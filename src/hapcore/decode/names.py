@@ -12,9 +12,9 @@ from attrs import frozen
 
 from hapcore.catalogue import characteristic_type, service_type, short_uuid
 from hapcore.catalogue.define import ValueEnum
+from hapcore.catalogue.structures import describe_tlv
 from hapcore.codec.json import JsonError, JsonValue, read_tolerant
 from hapcore.decode.model import Touched
-from hapcore.decode.structures import describe_tlv
 from hapcore.ip.accessory.query import QueryError, parse
 from hapcore.model.foreign import from_remote
 from hapcore.model.metadata import Format, Metadata

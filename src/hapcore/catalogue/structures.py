@@ -5,18 +5,26 @@ Characteristic types that are not in the table are shown item by item, with thei
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from struct import Struct
 from typing import Final, TypeAlias
 
-from hapcore.codec import tlv8
 from hapcore.codec.tlv8 import TlvError
 
-__all__ = ["MAX_DEPTH", "describe_tlv"]
+__all__ = ["MAX_DEPTH", "Field", "Hidden", "describe_tlv", "read_tlv"]
 
 #: Structures within structures that are followed; the deepest known has four.
 MAX_DEPTH: Final = 6
 #: Bytes of an item without a meaning that are shown.
 _SHOWN: Final = 24
+#: Bytes of the greatest number, of a UUID, and of a fragment that another may follow.
+_WIDEST: Final = 8
+_UUID: Final = 16
+_FULL: Final = 255
+_REAL: Final = Struct("<f")
+
+#: What an item of a value is: a number, the name of one, a text, bytes, a structure; several of one kind are a tuple.
+Field: TypeAlias = "int | float | str | bytes | tuple[Field, ...] | Mapping[str, Field]"
 
 #: What an item holds: a structure, named numbers, or a way to show its bytes.
 _Form: TypeAlias = "Mapping[int, tuple[str, _Form]] | tuple[str, ...] | Callable[[bytes], str]"
@@ -24,7 +32,11 @@ _Fields: TypeAlias = Mapping[int, tuple[str, _Form]]
 
 
 def _number(value: bytes) -> str:
-    return str(int.from_bytes(value, "little")) if len(value) <= 8 else _bytes(value)
+    return str(int.from_bytes(value, "little")) if len(value) <= _WIDEST else _bytes(value)
+
+
+def _real(value: bytes) -> str:
+    return f"{_REAL.unpack(value)[0]:g}" if len(value) == _REAL.size else _bytes(value)
 
 
 def _text(value: bytes) -> str:
@@ -41,7 +53,7 @@ def _secret(value: bytes) -> str:
 
 def _uuid(value: bytes) -> str:
     text = value.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}" if len(value) == 16 else _bytes(value)
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}" if len(value) == _UUID else _bytes(value)
 
 
 _SESSION_STATUS = ("success", "busy", "error")
@@ -88,7 +100,7 @@ _RTP: _Fields = {
     1: ("Payload type", _number),
     2: ("SSRC", _number),
     3: ("Maximum bit rate", _number),
-    4: ("RTCP interval", _bytes),
+    4: ("RTCP interval", _real),
     5: ("Maximum MTU", _number),
     6: ("Comfort noise payload type", _number),
 }
@@ -195,22 +207,87 @@ def describe_tlv(short: str, data: bytes, *, answer: bool = False) -> str:
     return _structure(data, fields, 0) or f"<{len(data)} bytes>"
 
 
+def read_tlv(short: str, data: bytes, *, answer: bool = False) -> Mapping[str, Field] | None:
+    """The same as objects: {"Session": {"Id": "...", "Command": "start"}}; None for bytes that are no TLV8.
+
+    Numbers whose meanings have names are these names; what is not known has the name "item N" and is bytes. Keys are
+    `Hidden`.
+    """
+    return _objects(data, (_ANSWERS.get(short) if answer else None) or _STRUCTURES.get(short, {}), 0)
+
+
+class Hidden(bytes):
+    """Bytes like any others, but they do not show when they are printed."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
+
+    __str__ = __repr__
+
+
+def _objects(data: bytes, fields: _Fields, depth: int) -> Mapping[str, Field] | None:
+    found: dict[str, list[Field]] = {}
+    try:
+        for kind, value in _items(data):
+            if value or kind in fields:
+                name, form = fields.get(kind, (f"item {kind}", _bytes))
+                found.setdefault(name, []).append(_object(value, form, depth))
+    except TlvError:
+        return None
+    return {name: items[0] if len(items) == 1 else tuple(items) for name, items in found.items()}
+
+
+def _object(value: bytes, form: _Form, depth: int) -> Field:
+    if isinstance(form, Mapping):
+        inner = _objects(value, form, depth + 1) if depth < MAX_DEPTH else None
+        return value if inner is None else inner
+    if callable(form):
+        if form is _number and len(value) <= _WIDEST:
+            return int.from_bytes(value, "little")
+        if form is _real and len(value) == _REAL.size:
+            return float(_REAL.unpack(value)[0])
+        if form is _text or (form is _uuid and len(value) == _UUID):
+            return form(value)
+        return Hidden(value) if form is _secret else value
+    number = int.from_bytes(value, "little")
+    return form[number] if number < len(form) else number if len(value) <= _WIDEST else value
+
+
+def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Elements with their fragments joined. Some write equal ones back to back: only a full one goes on in the next.
+
+    A value that is cut off is taken as it is. Raises `TlvError` where a type stands at the end without a length.
+    """
+    position = 0
+    while position < len(data):
+        kind, parts = data[position], []
+        while position < len(data) and data[position] == kind:
+            if position + 1 == len(data):
+                raise TlvError("one byte is left over after the last element")
+            length = data[position + 1]
+            parts.append(data[position + 2 : position + 2 + length])
+            position += 2 + length
+            if length < _FULL:
+                break
+        yield kind, b"".join(parts)
+
+
 def _structure(data: bytes, fields: _Fields, depth: int) -> str | None:
     try:
-        items = tlv8.decode_tolerant(data)
+        items = list(_items(data))
     except TlvError:
         return None
     return ", ".join(_item(kind, value, fields, depth) for kind, value in items if value or kind in fields) or "empty"
 
 
 def _item(kind: int, value: bytes, fields: _Fields, depth: int) -> str:
-    name, form = fields.get(kind, (f"item {kind}", _secret if len(value) > 8 else _bytes))
+    name, form = fields.get(kind, (f"item {kind}", _secret if len(value) > _WIDEST else _bytes))
     if callable(form):
         return f"{name}: {form(value)}"
     if isinstance(form, Mapping):
         inner = _structure(value, form, depth + 1) if depth < MAX_DEPTH else None
         return f"{name}: {_bytes(value)}" if inner is None else f"{name}: {{{inner}}}"
-    number = int.from_bytes(value, "little") if len(value) <= 8 else None
+    number = int.from_bytes(value, "little") if len(value) <= _WIDEST else None
     if number is None:
         return f"{name}: {_bytes(value)}"
     return f"{name}: {form[number] if number < len(form) else number}"
