@@ -14,7 +14,7 @@ from hapcore.crypto.secret import Secret
 from hapcore.entropy import Entropy, draw
 from hapcore.errors import LocalProtocolError
 
-__all__ = ["SetupCode", "SetupPayload", "matches", "new_setup_code", "new_setup_id", "setup_hash"]
+__all__ = ["CHANGING_TAG_ONLY", "SetupCode", "SetupPayload", "matches", "new_setup_code", "new_setup_id", "setup_hash"]
 
 _CODE = re.compile(r"([0-9]{3})-?([0-9]{2})-?([0-9]{3})", re.ASCII)
 _SETUP_ID = re.compile(r"[0-9A-Z]{4}", re.ASCII)
@@ -30,6 +30,13 @@ _CODE_BITS = 27
 _PAIRED, _IP, _BLE, _WAC = 1 << 27, 1 << 28, 1 << 29, 1 << 30
 _CATEGORY_SHIFT = 31
 _VERSION_SHIFT = 43
+
+#: NDEF: one short record (message begin and end, well-known type "U"), whose first byte says that no prefix of the
+#: address is left out.
+_NDEF_HEAD, _NDEF_TYPE, _NDEF_WHOLE_ADDRESS = 0xD1, b"U", b"\0"
+#: Categories whose accessories may only be set up with a tag that changes, never with a fixed one (HAP 2.3): garage
+#: doors, locks, security systems, doors, windows.
+CHANGING_TAG_ONLY = frozenset({4, 6, 11, 12, 13})
 
 
 class SetupCode:
@@ -145,6 +152,11 @@ class SetupPayload:
             number |= self.code.number
         setup_id = self.setup_id if known and self.setup_id is not None else _NO_SETUP_ID
         return f"{_SCHEME}{_base36(number, _NUMBER_LENGTH)}{setup_id}"
+
+    def ndef(self) -> bytes:
+        """The message for an NFC tag: one NDEF record that holds the `uri` (HAP 2.3), 25 bytes."""
+        content = _NDEF_WHOLE_ADDRESS + self.uri().encode()
+        return bytes((_NDEF_HEAD, len(_NDEF_TYPE), len(content))) + _NDEF_TYPE + content
 
     @classmethod
     def parse(cls, text: str) -> SetupPayload:

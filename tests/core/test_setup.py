@@ -25,7 +25,15 @@ from hapcore.codec import tlv8
 from hapcore.crypto.secret import Secret
 from hapcore.crypto.srp import GROUP, G, N, SrpVerifier, make_verifier
 from hapcore.pairing.items import Item, Method
-from hapcore.pairing.setup import BUSY_SECONDS, CodeVerifier, PairSetupController, SetupDesk, SetupState, Step
+from hapcore.pairing.setup import (
+    BUSY_SECONDS,
+    CodeVerifier,
+    FreshCodes,
+    PairSetupController,
+    SetupDesk,
+    SetupState,
+    Step,
+)
 
 
 def test_whole_procedure() -> None:
@@ -495,3 +503,102 @@ def test_nothing_secret_is_shown() -> None:
     for secret in (ACCESSORY.ltsk, CONTROLLER.ltsk, keys.transient.read, VERIFIER.verifier, Secret(CODE.encode())):
         assert secret.reveal().hex() not in shown
         assert repr(secret.reveal())[2:-1] not in shown
+
+
+def codes_of(accessory: Accessory) -> str | None:
+    return None if accessory.desk.shown is None else accessory.desk.shown.text
+
+
+def displaying() -> Accessory:
+    draws = Draws("display")
+    return Accessory(draws, source=FreshCodes(draws))  # type: ignore[arg-type]
+
+
+def test_a_display_shows_a_fresh_code_for_each_attempt() -> None:
+    accessory = displaying()
+    assert codes_of(accessory) is None
+    seen: list[str] = []
+    for _ in range(3):
+        m2 = accessory.answer(M1)
+        code = codes_of(accessory)
+        assert code is not None
+        seen.append(code)
+        wrong = "111-22-333" if code != "111-22-333" else "111-22-334"
+        assert accessory.tried(m3_of(srp_of(m2, wrong))) == (4, 2)
+        assert codes_of(accessory) is None
+    assert len(set(seen)) == 3
+    srp = srp_of(accessory.answer(M1), seen[-1])
+    assert accessory.tried(m3_of(srp)) == (4, 2)
+    srp = srp_of(accessory.answer(M1), codes_of(accessory) or "")
+    assert accessory.tried(m3_of(srp)) == 4
+    assert codes_of(accessory) is not None
+    assert accessory.tried(m5_of(srp)) == 6
+    assert codes_of(accessory) is None
+
+
+def test_a_code_that_was_not_tried_yet_stays_on_the_display() -> None:
+    accessory = displaying()
+    accessory.answer(M1)
+    first = codes_of(accessory)
+    accessory.answer(M1)
+    assert codes_of(accessory) == first
+    accessory.now += BUSY_SECONDS
+    m2 = accessory.answer(M1, "two")
+    assert codes_of(accessory) == first
+    assert accessory.tried(m3_of(srp_of(m2, first or "")), "two") == 4
+
+
+@pytest.mark.parametrize("end", ["gone", "malformed", "illegal key", "no M5"])
+def test_a_display_is_cleared_however_an_attempt_ends(end: str) -> None:
+    accessory = displaying()
+    srp = srp_of(accessory.answer(M1), codes_of(accessory) or "")
+    first = codes_of(accessory)
+    if end == "gone":
+        accessory.desk.release("one")
+    elif end == "malformed":
+        assert accessory.tried(b"\x06\x01\x03") == 400
+    elif end == "illegal key":
+        assert accessory.tried(bytes.fromhex("0601030301000440") + bytes(64)) == (4, 2)
+    else:
+        assert accessory.tried(m3_of(srp)) == 4
+        assert accessory.tried(m5_of(srp, label=b"PS-Msg06")) == (6, 2)
+    assert codes_of(accessory) is None
+    accessory.answer(M1)
+    assert codes_of(accessory) not in (None, first)
+
+
+def test_a_shown_code_is_split_once() -> None:
+    accessory = displaying()
+    assert accessory.tried(M1 + SPLIT) == (2, 2)
+    assert codes_of(accessory) is None
+    m2 = accessory.answer(M1 + BOTH)
+    code = codes_of(accessory) or ""
+    assert accessory.send(m3_of(srp_of(m2, code))).transient is not None
+    assert codes_of(accessory) is None
+    m2 = accessory.answer(M1 + SPLIT)
+    assert codes_of(accessory) == code
+    assert accessory.tried(m3_of(srp_of(m2, "111-22-333"))) == (4, 2)
+    # What was tried in vain is gone, and an ordinary attempt does not take over what a transient one left.
+    assert accessory.tried(M1 + SPLIT) == (2, 2)
+    accessory.send(m3_of(srp_of(accessory.answer(M1 + BOTH), codes_of(accessory) or "")))
+    left = code
+    accessory.answer(M1)
+    assert codes_of(accessory) not in (None, left)
+
+
+def test_a_transient_setup_alone_leaves_no_code() -> None:
+    accessory = displaying()
+    m2 = accessory.answer(M1 + TRANSIENT)
+    assert Item.FLAGS not in dict(tlv8.decode(m2))
+    assert accessory.send(m3_of(srp_of(m2, codes_of(accessory) or ""))).transient is not None
+    assert accessory.tried(M1 + SPLIT) == (2, 2)
+
+
+def test_no_code_is_shown_to_who_is_refused() -> None:
+    accessory = displaying()
+    accessory.tries = 100
+    assert accessory.tried(M1) == (2, 5)
+    assert codes_of(accessory) is None
+    accessory.tries, accessory.paired = 0, True
+    assert accessory.tried(M1) == (2, 6)
+    assert codes_of(accessory) is None

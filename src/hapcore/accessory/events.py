@@ -8,11 +8,13 @@ from hapcore.accessory.commands import RequestId
 from hapcore.engine import ConnectionId, Event
 from hapcore.errors import HapError
 from hapcore.ids import Caller, CharacteristicId, Value
+from hapcore.setup_code import SetupCode, SetupPayload
 
 __all__ = [
     "CharacteristicWrite",
     "CharacteristicsWritten",
     "IdentifyRequested",
+    "HideSetupCode",
     "PairingAdded",
     "PairingRemoved",
     "PeerMisbehaved",
@@ -21,6 +23,7 @@ __all__ = [
     "SessionOpened",
     "SetupAttemptFailed",
     "SubscriptionChanged",
+    "ShowSetupCode",
     "WriteRequested",
 ]
 
@@ -123,7 +126,11 @@ class PairingRemoved(Event):
 
 @frozen
 class SetupAttemptFailed(Event):
-    """Somebody tried to pair with a wrong setup code; at `limit` failures pair-setup is locked (HAP 4.3)."""
+    """Somebody tried to pair with a wrong setup code; at `limit` failures pair-setup is locked (HAP 4.3).
+
+    It stays so over restarts, and is over when the stored counter is gone: the application resets the state, as
+    `hap reset --attempts` does.
+    """
 
     failures: int
     limit: int
@@ -135,3 +142,24 @@ class PeerMisbehaved(Event):
 
     connection: ConnectionId
     error: HapError
+    @property
+    def locked(self) -> bool:
+        """Whether nobody can pair any more."""
+        return self.failures >= self.limit
+
+
+@frozen
+class ShowSetupCode(Event):
+    """Somebody begins to pair: the display has to show this code until `HideSetupCode` (HAP 2.1).
+
+    `payload` is for a QR code. Said only by an accessory with `Config.display`.
+    """
+
+    code: SetupCode
+    payload: SetupPayload
+
+
+@frozen
+class HideSetupCode(Event):
+    """The attempt to pair is over, one way or another: its code is worth nothing any more."""
+

@@ -30,7 +30,7 @@ from hapcore.entropy import Entropy
 from hapcore.errors import HapError, StateError
 from hapcore.model.database import Database
 from hapcore.pairing.records import Identity, PairedController, new_identity
-from hapcore.pairing.setup import CodeVerifier
+from hapcore.pairing.setup import CodeVerifier, FreshCodes, VerifierSource
 from hapcore.setup_code import SetupCode, new_setup_code, new_setup_id
 
 __all__ = ["CONFIG_NUMBERS", "KEPT_AT_RESET", "Change", "Setup", "Stored"]
@@ -98,6 +98,8 @@ class Stored:
         self._entropy = entropy
         self.identity: Identity = self._load(state, "identity", Identity.from_json) or self._new_identity()
         self.setup = self._choose_setup(self._load(state, "setup", Setup.decode), config)
+        #: Where pair-setup takes its verifiers from; with a display the stored code is good for nothing.
+        self.verifiers: VerifierSource = FreshCodes(entropy) if config.display else self.setup
         self._broadcast_key = _BROADCAST in state
         self.attempts: int = self._load(state, "attempts", int) or 0
         self.config_number, self._fingerprint = self._load(state, "database", _decode_database) or (0, "")

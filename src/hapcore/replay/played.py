@@ -20,6 +20,7 @@ from hapcore.pairing.verify import (
     VerifyDesk,
     VerifyStep,
 )
+from hapcore.setup_code import SetupCode
 from hapcore.transcript import RecordedConnection, RecordedServer
 from hapcore.transcript.coding import decode, error_from
 from hapcore.transcript.notes import NotingRequests, PlainOpener, PlainSealer
@@ -95,10 +96,15 @@ class PlayedSetupDesk(SetupDesk):
         super().__init__(identity, source, entropy)
         self._steps = steps
         self._owner: Hashable = None
+        self._code: SetupCode | None = None
 
     @property
     def owner(self) -> Hashable:
         return self._owner
+
+    @property
+    def shown(self) -> SetupCode | None:
+        return None if self._owner is None else self._code
 
     def release(self, owner: Hashable) -> None:
         if self._owner == owner:
@@ -108,6 +114,7 @@ class PlayedSetupDesk(SetupDesk):
         del body, paired, failed_attempts, now, owner  # the outcome is known
         step = self._steps.next("pair-setup")
         self._owner = step["owner"]
+        self._code = decode(step.get("shown"))
         return Step(
             _bytes(step["reply"]),
             step["failed"],
@@ -136,7 +143,7 @@ class PlayedServer(RecordedServer):
     def __init__(self, *given: Any, steps: Steps, **settings: Any) -> None:
         self._steps = steps
         super().__init__(*given, **settings)
-        self.setup_desk = PlayedSetupDesk(self._stored.identity, self._stored.setup, self._entropy, steps)
+        self.setup_desk = PlayedSetupDesk(self._stored.identity, self._stored.verifiers, self._entropy, steps)
 
     def fault(self, connection: int, reason: str | None) -> None:
         """What the next input on a connection ends with."""

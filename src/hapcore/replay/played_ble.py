@@ -51,7 +51,7 @@ class PlayedPeripheral(RecordedPeripheral):
     def __init__(self, *given: Any, steps: Steps, **settings: Any) -> None:
         self._steps = steps
         super().__init__(*given, **settings)
-        self.setup_desk = PlayedSetupDesk(self.stored.identity, self.stored.setup, self.entropy, steps)
+        self.setup_desk = PlayedSetupDesk(self.stored.identity, self.stored.verifiers, self.entropy, steps)
 
     def fault(self) -> None:
         """The next record does not open."""

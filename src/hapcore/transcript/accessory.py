@@ -52,11 +52,13 @@ class RecordedServer(Server):
         self._handled: set[tuple[str, CharacteristicId]] = set()
         table = dict(state)
         super().__init__(accessories, config=config, state=table, entropy=notes.entropy(entropy))
-        self.setup_desk = NotingSetupDesk(self._stored.identity, self._stored.setup, self._entropy, notes)
+        self.setup_desk = NotingSetupDesk(self._stored.identity, self._stored.verifiers, self._entropy, notes)
         kept = {key: masks.state(key, value) for key, value in table.items()}
         settings: dict[str, Any] = {name: getattr(config, name) for name in CONFIG}
         settings["setup_code"] = None if config.setup_code is None else masks.code(config.setup_code.text)
         notes.begin(
+        if config.display:
+            settings["display"] = True
             role="accessory",
             library=library,
             config=settings,

@@ -22,7 +22,7 @@ from hapcore.model.metadata import Format, Metadata, Permission, Unit
 from hapcore.model.remote import AccessoryDescription, CharacteristicDescription, ServiceDescription
 from hapcore.pairing.items import Method
 from hapcore.pairing.records import ControllerIdentity, PairedController, Pairing, PairingEntry
-from hapcore.setup_code import SetupCode
+from hapcore.setup_code import SetupCode, SetupPayload
 from hapcore.transcript.masks import Masks
 from hapcore.transcript.model import describe_database, make_database
 
@@ -65,6 +65,7 @@ def _classes() -> dict[str, type]:
         found[one.__name__] = one
     return found
 
+        SetupPayload,
 
 _CLASSES: Final = _classes()
 _NAMES: Final[dict[type, str]] = {one: name for name, one in _CLASSES.items()}

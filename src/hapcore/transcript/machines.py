@@ -36,6 +36,7 @@ class NotingSetupDesk(SetupDesk):
 
     def receive(self, owner: Hashable, body: bytes, *, paired: bool, failed_attempts: int, now: float) -> Step:
         step = super().receive(owner, body, paired=paired, failed_attempts=failed_attempts, now=now)
+        shown = {} if self.shown is None else {"shown": self._notes.encode(self.shown)}
         self._notes.write(
             step="pair-setup",
             reply=_tlv(self._notes, step.reply),
@@ -44,6 +45,7 @@ class NotingSetupDesk(SetupDesk):
             pairing=self._notes.encode(step.pairing),
             transient=step.transient is not None,
             owner=self.owner,
+            **shown,
         )
         return step
 

@@ -73,10 +73,12 @@ class RecordedPeripheral(Peripheral):
         super().__init__(
             accessory, config=config, state=table, entropy=notes.entropy(entropy), interval=interval, max_body=max_body
         )
-        self.setup_desk = NotingSetupDesk(self.stored.identity, self.stored.setup, self.entropy, notes)
+        self.setup_desk = NotingSetupDesk(self.stored.identity, self.stored.verifiers, self.entropy, notes)
         kept = {key: masks.state(key, value) for key, value in table.items()}
         settings: dict[str, Any] = {name: getattr(config, name) for name in CONFIG}
         settings["setup_code"] = None if config.setup_code is None else masks.code(config.setup_code.text)
+        if config.display:
+            settings["display"] = True
         notes.begin(
             role="accessory",
             transport="ble",

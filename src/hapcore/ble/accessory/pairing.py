@@ -48,7 +48,7 @@ class Pairing:
 
     def reset(self) -> None:
         """Forget what is under way: the session has ended, or the exchange went wrong."""
-        self._peripheral.setup_desk.release(self._owner)
+        self._release()
         self._answers: dict[Role, bytes] = {}
         self._transient: SessionKeys | None = None
         self._reset_verify()
@@ -78,12 +78,16 @@ class Pairing:
         if role is Role.PAIR_SETUP:
             keys, self._transient = self._transient, None
             if answer is None:
-                self._peripheral.setup_desk.release(self._owner)
+                self._release()
             elif keys is not None:
                 self._peripheral.secure(keys, None)
         return answer
 
     # Pair-setup.
+
+    def _release(self) -> None:
+        self._peripheral.setup_desk.release(self._owner)
+        self._peripheral.show_code()
 
     def _write_setup(self, message: bytes, done: _Done) -> None:
         peripheral = self._peripheral
@@ -100,6 +104,7 @@ class Pairing:
             failed_attempts=stored.attempts,
             now=peripheral.now,
         )
+        peripheral.show_code()
         effects: list[Change] = []
         if step.failed_attempt:
             stored.attempts += 1
@@ -121,7 +126,7 @@ class Pairing:
     def _setup_failed(self, step: Step, done: _Done) -> None:
         if step.pairing is not None:
             self._peripheral.stored.pairing_underway = False
-        self._peripheral.setup_desk.release(self._owner)
+        self._release()
         done(False)
 
     def _setup_stored(self, step: Step, attempts: int, done: _Done) -> None:

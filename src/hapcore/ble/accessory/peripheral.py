@@ -12,6 +12,7 @@ from attrs import evolve
 
 from hapcore.accessory.commands import AnswerRead, AnswerWrite, ReplaceDatabase, Shutdown, UpdateValues
 from hapcore.accessory.config import Config
+from hapcore.accessory.display import Screen
 from hapcore.accessory.events import PairingRemoved, PeerMisbehaved, SessionClosed, SessionOpened, SubscriptionChanged
 from hapcore.accessory.stored import Change, Stored
 from hapcore.ble.accessory import exchange
@@ -94,7 +95,8 @@ class Peripheral(Engine):
         self.state_number = StateNumber(state)
         self.broadcasts = Broadcasts(state)
         self.resumable = ResumeCache()
-        self.setup_desk = SetupDesk(self.stored.identity, self.stored.setup, entropy)
+        self.setup_desk = SetupDesk(self.stored.identity, self.stored.verifiers, entropy)
+        self._screen = Screen(self.stored, bool(config.display), self._emit)
         self._links = 0
         self._link: Link | None = None
         self._stopped = False
@@ -133,13 +135,13 @@ class Peripheral(Engine):
 
     @property
     def setup_code(self) -> SetupCode:
-        """The code a person types to pair."""
-        return self.stored.setup.code
+        """The code a person types to pair. With `Config.display`: the one shown now, else `LocalProtocolError`."""
+        return self._screen.code
 
     @property
     def setup_payload(self) -> SetupPayload:
         """What the QR code says."""
-        return SetupPayload(self.setup_code, self.stored.setup.setup_id, self.config.category, ip=False, ble=True)
+        return SetupPayload(self._screen.known, self.stored.setup.setup_id, self.config.category, ip=False, ble=True)
 
     @property
     def paired(self) -> bool:
@@ -361,6 +363,10 @@ class Peripheral(Engine):
     def make_resume_desk(self) -> ResumeDesk:
         """The same for pair-resume, once a link."""
         return ResumeDesk(self.resumable, self.entropy)
+
+    def show_code(self) -> None:
+        """Have a display show the code of the attempt that runs, or no longer."""
+        self._screen.follow(self.setup_desk, self.setup_payload)
 
     def emit(self, output: Output) -> None:
         """Put an output into the queue."""

@@ -16,6 +16,7 @@ from hapcore.accessory.events import (
     SubscriptionChanged,
     WriteRequested,
 )
+    HideSetupCode,
 from hapcore.ip.accessory.server import Server
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "CharacteristicWrite",
     "CharacteristicsWritten",
     "Config",
+    ShowSetupCode,
     "IdentifyRequested",
     "PairingAdded",
     "PairingRemoved",
@@ -38,5 +40,7 @@ __all__ = [
     "Shutdown",
     "SubscriptionChanged",
     "UpdateValues",
+    "HideSetupCode",
     "WriteRequested",
 ]
+    "ShowSetupCode",

@@ -56,6 +56,7 @@ def pair_setup(server: Server, session: Session, request: Request) -> None:
         failed_attempts=stored.attempts,
         now=server.now,
     )
+    server.show_code()
     effects: list[Change] = []
     # The count moves before it is stored: attempts on other connections meanwhile go on from the new one.
     if step.failed_attempt:
@@ -83,6 +84,7 @@ def _setup_failed(server: Server, session: Session, step: Step) -> None:
     if step.pairing is not None:
         server.stored.pairing_underway = False
     server.setup_desk.release(session.connection)
+    server.show_code()
     server.reply(session, _STORE_FAILED)
 
 

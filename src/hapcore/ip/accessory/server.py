@@ -9,6 +9,7 @@ from functools import partial
 
 from hapcore.accessory.commands import AnswerRead, AnswerWrite, ReplaceDatabase, Shutdown, UpdateValues
 from hapcore.accessory.config import Config
+from hapcore.accessory.display import Screen
 from hapcore.accessory.events import PairingRemoved, PeerMisbehaved, SessionClosed, SessionOpened
 from hapcore.accessory.stored import Change, Stored
 from hapcore.codec.http import HttpError, Request, RequestReader, write_response
@@ -75,7 +76,8 @@ class Server(Engine):
         self.database = self._number(accessories)
         self._notifier = Notifier(self._sessions, self.send, config.event_interval)
         self._desk = Desk(self, config.answer_deadline)
-        self.setup_desk = SetupDesk(self._stored.identity, self._stored.setup, entropy)
+        self.setup_desk = SetupDesk(self._stored.identity, self._stored.verifiers, entropy)
+        self._screen = Screen(self._stored, bool(config.display), self._emit)
         self._stopped = False
         self._keep([*self._stored.changes, *self._stored.adopt(self.database, self._fingerprint())])
         self.advertise()
@@ -89,13 +91,13 @@ class Server(Engine):
 
     @property
     def setup_code(self) -> SetupCode:
-        """The code a person types to pair."""
-        return self._stored.setup.code
+        """The code a person types to pair. With `Config.display`: the one shown now, else `LocalProtocolError`."""
+        return self._screen.code
 
     @property
     def setup_payload(self) -> SetupPayload:
         """What the QR code says."""
-        return SetupPayload(self.setup_code, self._stored.setup.setup_id, self.config.category)
+        return SetupPayload(self._screen.known, self._stored.setup.setup_id, self.config.category)
 
     @property
     def paired(self) -> bool:
@@ -312,6 +314,10 @@ class Server(Engine):
         if not session.paused:
             self._streaming.append(session)
 
+    def show_code(self) -> None:
+        """Have a display show the code of the attempt that runs, or no longer."""
+        self._screen.follow(self.setup_desk, self.setup_payload)
+
     def ask(self, asked: AskedRead | AskedWrite) -> None:
         """Hand a request to the application."""
         self._desk.ask(asked)
@@ -406,6 +412,7 @@ class Server(Engine):
         self._notifier.forget(session)
         self._desk.forget(session)
         self.setup_desk.release(session.connection)
+        self.show_code()
         self._emit(CloseConnection(session.connection))
         if session.caller is not None:
             self._emit(SessionClosed(session.caller, reason))

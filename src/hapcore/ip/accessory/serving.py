@@ -7,7 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, TypeVar
 
+from attrs import evolve
+
 from hapcore.accessory.commands import Shutdown, UpdateValues
+from hapcore.accessory.display import Display
+from hapcore.accessory.events import HideSetupCode, ShowSetupCode
 from hapcore.accessory.handlers import Consultation, Inquiry, consult
 from hapcore.discovery import Advertise
 from hapcore.engine import Command, Event, Output
@@ -32,6 +36,8 @@ class Serving(ABC, Generic[F]):
         self._served: Database | None = None
         self._feeds: weakref.WeakSet[F] = weakref.WeakSet()
         self._running: dict[CharacteristicId, int] = {}
+        show = engine.config.display
+        self._display = Display(show, self._complain_of_display) if callable(show) else None
 
     @property
     def device_id(self) -> str:
@@ -40,13 +46,18 @@ class Serving(ABC, Generic[F]):
 
     @property
     def setup_code(self) -> str:
-        """What a person types to pair: "031-45-154"."""
+        """What a person types to pair: "031-45-154". With `show_code`: the one shown now, else `LocalProtocolError`."""
         return self._engine.setup_code.text
 
     @property
     def setup_uri(self) -> str:
         """What the QR code says: "X-HM://..."."""
         return self._engine.setup_payload.uri()
+
+    @property
+    def nfc_message(self) -> bytes:
+        """What a programmable NFC tag has to hold now: NDEF, without code and setup id once it is paired (HAP 2.3)."""
+        return evolve(self._engine.setup_payload, paired=self.paired).ndef()
 
     @property
     def paired(self) -> bool:
@@ -104,9 +115,15 @@ class Serving(ABC, Generic[F]):
             if self._feeds:
                 for feed in self._feeds:
                     feed.put(event)
+            if isinstance(event, ShowSetupCode | HideSetupCode) and self._display is not None:
+                self._ask(self._display.want(event.code.text if isinstance(event, ShowSetupCode) else None))
             inquiry = consult(event, self.database, self._post, self._complain, self._running)
             if inquiry is not None:
                 self._ask(inquiry)
+
+    def _complain_of_display(self, error: Exception) -> None:
+        # It goes under the name of what every accessory has.
+        self._complain(self.database.accessories[0].identify_characteristic.id, error)
 
     def _ask(self, inquiry: Inquiry) -> None:
         """Ask the handlers."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from ipaddress import ip_address
 from typing import Protocol, TypeAlias, TypedDict
 
-from hapcore.accessory.config import Config
+from hapcore.accessory.config import Config, ShowCode
 from hapcore.engine import Forget, Output, Persist
 from hapcore.entropy import Entropy
 from hapcore.ids import Caller
@@ -34,6 +34,8 @@ class Settings(TypedDict, total=False):
     - `state`: the file that keeps identity and pairings. Without one every start makes a new, unpaired device.
     - `name`, `category`: how the accessory announces itself; those of the first accessory.
     - `setup_code`: "XXX-XX-XXX"; drawn once and kept.
+    - `show_code`: in its place, for accessories with a display: called with a fresh code ("031-45-154") when somebody
+      begins to pair, and with None when that is over. Sync or async (`hap_sync`: sync).
     - `address`: an IP address of ours to listen on; all of them. `port`: any free one.
     - `entropy`: where random bytes come from; the operating system.
     - `engine`: what makes the engine, called like `Server`; one that is recorded, for example.
@@ -43,6 +45,7 @@ class Settings(TypedDict, total=False):
     name: str | None
     category: int | None
     setup_code: str | None
+    show_code: ShowCode | None
     address: str | None
     port: int
     entropy: Entropy
@@ -61,6 +64,7 @@ def make_server(what: Served, settings: Settings, state: Mapping[str, bytes], en
         name=name or head.name,
         category=category or head.category,
         setup_code=None if code is None else SetupCode(code),
+        display=settings.get("show_code") or False,
     )
     connect_identify(accessories)
     make = settings.get("engine", Server)

@@ -28,7 +28,8 @@ from hapcore.pairing.items import (
     require,
 )
 from hapcore.pairing.records import Identity, PairedController
-from hapcore.pairing.setup.verifier import VerifierSource
+from hapcore.pairing.setup.verifier import ShownVerifier, VerifierSource
+from hapcore.setup_code import SetupCode
 
 __all__ = ["BUSY_SECONDS", "MAX_TRIES", "SetupDesk", "SetupState", "Step"]
 
@@ -99,7 +100,8 @@ class SetupDesk:
         self._source = verifier_source
         self._entropy = entropy
         self._run: _Run | None = None
-        self._kept: SrpVerifier | None = None
+        #: The code of a display, of the attempt that runs or of the transient one before it.
+        self._held: SrpVerifier | None = None
 
     @property
     def state(self) -> SetupState:
@@ -111,10 +113,22 @@ class SetupDesk:
         """Whose procedure runs, None when there is none."""
         return None if self._run is None else self._run.owner
 
+    @property
+    def shown(self) -> SetupCode | None:
+        """The code that a display has to show now; None when there is no attempt, or the code stands on a label."""
+        verifier = None if self._run is None else self._run.verifier
+        return verifier.code if isinstance(verifier, ShownVerifier) else None
+
     def release(self, owner: Hashable) -> None:
         """The connection is gone: end its procedure, if it is the one that runs."""
         if self._run is not None and self._run.owner == owner:
-            self._run = None
+            self._end()
+
+    def _end(self, *, keep: bool = False) -> None:
+        """The attempt is over, and with it the life of its code, unless a split setup is to follow."""
+        self._run = None
+        if not keep:
+            self._held = None
 
     def receive(self, owner: Hashable, body: bytes, *, paired: bool, failed_attempts: int, now: float) -> Step:
         """Take one message from `owner` at `now` (seconds). Never raises for what the body holds (HAP 4.3, 4.5).
@@ -148,15 +162,13 @@ class SetupDesk:
             # There is no coprocessor here; such a request is served like an ordinary one (HAP 4.7).
             flags = Flags(0)
         # A new M1 ends the owner's old run, whatever becomes of this one.
-        self.release(owner)
-        if paired:
-            return Step(refusal(State.M2, TlvErrorCode.UNAVAILABLE))
-        if failed_attempts >= MAX_TRIES:
-            return Step(refusal(State.M2, TlvErrorCode.MAX_TRIES))
-        if self._run is not None and now - self._run.started < BUSY_SECONDS:
-            return Step(refusal(State.M2, TlvErrorCode.BUSY))
+        refused = self._refuse(owner, paired, failed_attempts, now)
+        if refused is not None:
+            self.release(owner)
+            return Step(refusal(State.M2, refused))
         verifier = self._choose_verifier(flags)
         if verifier is None:
+            self._end()
             return Step(refusal(State.M2, TlvErrorCode.AUTHENTICATION))
         srp = self._draw_exchange(verifier)
         self._run = _Run(owner, now, srp, flags, verifier)
@@ -167,11 +179,28 @@ class SetupDesk:
             answer.append((Item.FLAGS, tlv8.write_uint(flags)))
         return Step(tlv8.encode(answer))
 
+    def _refuse(self, owner: Hashable, paired: bool, failed_attempts: int, now: float) -> TlvErrorCode | None:
+        if paired:
+            return TlvErrorCode.UNAVAILABLE
+        if failed_attempts >= MAX_TRIES:
+            return TlvErrorCode.MAX_TRIES
+        run = self._run
+        if run is not None and run.owner != owner and now - run.started < BUSY_SECONDS:
+            return TlvErrorCode.BUSY
+        return None
+
     def _choose_verifier(self, flags: Flags) -> SrpVerifier | None:
-        """A split setup uses the code of the transient one before it; a fixed code always is that one (HAP 4.6)."""
-        if flags != Flags.SPLIT or self._source.fixed:
+        """A split setup uses the code of the transient one before it; a fixed code always is that one (HAP 4.6).
+
+        Who begins again, or takes over, before the code was tried finds the same code: a person may be typing it.
+        """
+        if self._source.fixed:
             return self._source.current()
-        return self._kept
+        if flags != Flags.SPLIT and self._run is None:
+            self._held = None
+        if flags != Flags.SPLIT and self._held is None:
+            self._held = self._source.current()
+        return self._held
 
     def _draw_exchange(self, verifier: SrpVerifier) -> SrpAccessory:
         b = draw(self._entropy, "pair-setup.srp-b", KEY_SIZE)
@@ -192,11 +221,11 @@ class SetupDesk:
         if len(public) > PUBLIC_SIZE or not _SHORTEST_PROOF <= len(proof) <= PROOF_SIZE:
             raise TlvError("public key or proof of a wrong length")
         if not legal_public(public):
-            self._run = None
+            self._end()
             return Step(refusal(State.M4, TlvErrorCode.AUTHENTICATION))
         checked = run.srp.check(public, proof)
         if checked is None:
-            self._run = None
+            self._end()
             # A short proof is malformed, as it is for Apple; but it was a try at the code, so it counts.
             wrong = refusal(State.M4, TlvErrorCode.AUTHENTICATION) if len(proof) == PROOF_SIZE else None
             return Step(wrong, failed_attempt=True)
@@ -205,15 +234,13 @@ class SetupDesk:
         if Flags.TRANSIENT not in run.flags:
             run.state = SetupState.M5
             return Step(reply, proved=True)
-        self._run = None
-        if Flags.SPLIT in run.flags:
-            self._kept = run.verifier
+        self._end(keep=Flags.SPLIT in run.flags)
         return Step(reply, proved=True, transient=_transient_keys(checked.session_key.reveal()))
 
     def _m5(self, run: _Run, items: Items, *, paired: bool) -> Step:
         if paired:
             # Another transport of the same accessory was faster: there is one controller that sets up.
-            self._run = None
+            self._end()
             return Step(refusal(State.M6, TlvErrorCode.UNAVAILABLE))
         sealed = require(pick(items, Item.ENCRYPTED_DATA), Item.ENCRYPTED_DATA)
         if len(sealed) < TAG_SIZE:
@@ -222,7 +249,7 @@ class SetupDesk:
         key = hkdf(session_key, b"Pair-Setup-Encrypt-Salt", b"Pair-Setup-Encrypt-Info")
         opened = open_sealed(key, b"PS-Msg05", sealed)
         if opened is None:
-            self._run = None
+            self._end()
             return Step(refusal(State.M6, TlvErrorCode.AUTHENTICATION))
         found = pick(tlv8.decode(opened), Item.IDENTIFIER, Item.PUBLIC_KEY, Item.SIGNATURE)
         identifier = read_identifier(found)
@@ -230,11 +257,10 @@ class SetupDesk:
         signature = exact(found, Item.SIGNATURE, SIGNATURE_SIZE)
         if not any(ltpk):
             raise TlvError("the controller's public key is all zeros")
-        self._run = None
+        self._end()
         proven = hkdf(session_key, b"Pair-Setup-Controller-Sign-Salt", b"Pair-Setup-Controller-Sign-Info")
         if not verify(ltpk, proven + identifier + ltpk, signature):
             return Step(refusal(State.M6, TlvErrorCode.AUTHENTICATION))
-        self._kept = None
         reply = self._m6(session_key, key)
         return Step(reply, pairing=PairedController(identifier, ltpk, admin=True))
 

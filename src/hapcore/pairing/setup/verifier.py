@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from attrs import frozen
+
 from hapcore.crypto.secret import Secret
 from hapcore.crypto.srp import SrpVerifier, make_verifier
 from hapcore.entropy import Entropy, draw
+from hapcore.setup_code import SetupCode, new_setup_code
 
-__all__ = ["SALT_SIZE", "CodeVerifier", "VerifierSource"]
+__all__ = ["SALT_SIZE", "CodeVerifier", "FreshCodes", "ShownVerifier", "VerifierSource"]
 
 SALT_SIZE = 16
 #: One controller library loses a leading zero of the salt. Eight draws in a row with one are no accident.
@@ -24,8 +27,30 @@ class VerifierSource(Protocol):
         ...
 
     def current(self) -> SrpVerifier:
-        """Called once for each accepted M1, which then keeps what it got until it ends."""
+        """Called for each attempt, which keeps what it got until it ends. What is no `ShownVerifier` is not shown."""
         ...
+
+
+@frozen
+class ShownVerifier(SrpVerifier):
+    """The verifier of a code that a person reads from a display."""
+
+    code: SetupCode
+
+
+class FreshCodes:
+    """A new setup code for every attempt, for accessories with a display (HAP 2.1)."""
+
+    fixed = False
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+
+    def current(self) -> ShownVerifier:
+        """Draws code and salt (labels "setup-code" and "pair-setup.salt", 16 bytes each); costs a 512-bit power."""
+        code = new_setup_code(self._entropy)
+        made = make_verifier(code.text, draw_salt(self._entropy))
+        return ShownVerifier(made.salt, made.verifier, code)
 
 
 class CodeVerifier:
@@ -44,7 +69,7 @@ class CodeVerifier:
     def current(self) -> SrpVerifier:
         """The kept verifier; the first call draws its salt (label "pair-setup.salt", 16 bytes)."""
         if self._verifier is None:
-            self._verifier = make_verifier(self._code.reveal().decode(), self._draw_salt())
+            self._verifier = make_verifier(self._code.reveal().decode(), draw_salt(self._entropy))
         return self._verifier
 
     def renew(self) -> SrpVerifier:
@@ -52,12 +77,14 @@ class CodeVerifier:
         self._verifier = None
         return self.current()
 
-    def _draw_salt(self) -> bytes:
-        salt = draw(self._entropy, "pair-setup.salt", SALT_SIZE)
-        for _ in range(_DRAWS - 1):
-            if salt[0]:
-                break
-            previous, salt = salt, draw(self._entropy, "pair-setup.salt", SALT_SIZE)
-            if salt == previous:
-                break
-        return salt
+
+def draw_salt(entropy: Entropy) -> bytes:
+    """A salt that does not begin with a zero, see `_DRAWS`."""
+    salt = draw(entropy, "pair-setup.salt", SALT_SIZE)
+    for _ in range(_DRAWS - 1):
+        if salt[0]:
+            break
+        previous, salt = salt, draw(entropy, "pair-setup.salt", SALT_SIZE)
+        if salt == previous:
+            break
+    return salt
