@@ -1,21 +1,16 @@
-"""The file store: whatever breaks whenever, the file holds the old table or the new one."""
+"""The file store on a real disk; what it does when the disk breaks is in test_tearing.py."""
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import Self
 
 import pytest
 
-from hap_sync import store as module
 from hap_sync.store import FileStore, MemoryStore
 from hapcore.crypto.secret import Secret
 from hapcore.errors import StateError
@@ -194,166 +189,3 @@ def test_controllers_at_the_same_time_lose_nothing(path: Path) -> None:
     for thread in threads:
         thread.join()
     assert set(FileStore(path, PAIRINGS).load()) == {f"{number}-{each}" for number in range(4) for each in range(5)}
-
-
-# --- crashes ----------------------------------------------------------------------------------------------------------
-
-
-class Crash(BaseException):
-    """The end of the process, as far as the store can tell: nothing after it happens."""
-
-
-class Machine:
-    """Stands before the module's `os`: counts the calls that change the disk, and breaks down at one of them.
-
-    `error` is raised at the call number `at`; with `for_good` every later call raises too, so no clean-up happens.
-    """
-
-    def __init__(self, at: int | None = None, error: BaseException | None = None, for_good: bool = True) -> None:
-        self.calls: list[str] = []
-        self._at = at
-        self._error = error
-        self._for_good = for_good
-        self._folders: set[int] = set()
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(os, name)
-
-    def _step(self, name: str) -> None:
-        self.calls.append(name)
-        if self._error is not None and self._at is not None:
-            position = len(self.calls) - 1
-            if position == self._at or (self._for_good and position > self._at):
-                raise self._error
-
-    def open(self, path: str | Path, flags: int, mode: int = 0o777) -> int:
-        self._step("open folder" if Path(path).is_dir() else f"open {Path(path).suffix}")
-        descriptor = os.open(path, flags, mode)
-        if Path(path).is_dir():
-            self._folders.add(descriptor)
-        return descriptor
-
-    def fdopen(self, descriptor: int, mode: str) -> object:
-        file = os.fdopen(descriptor, mode)
-        machine = self
-
-        class Watched:
-            def __enter__(self) -> Self:
-                return self
-
-            def __exit__(self, *_: object) -> None:
-                file.close()
-
-            def write(self, data: bytes) -> None:
-                for half in (data[: len(data) // 2], data[len(data) // 2 :]):
-                    machine._step("write")
-                    file.write(half)
-                    file.flush()
-
-            def flush(self) -> None:
-                machine._step("flush")
-                file.flush()
-
-        return Watched()
-
-    def fsync(self, descriptor: int) -> None:
-        self._step("fsync folder" if descriptor in self._folders else "fsync file")
-        os.fsync(descriptor)
-
-    def replace(self, source: Path, target: Path) -> None:
-        self._step("replace")
-        os.replace(source, target)  # noqa: PTH105 - stands in for it
-
-    def close(self, descriptor: int) -> None:
-        self._folders.discard(descriptor)
-        os.close(descriptor)
-
-    def unlink(self, path: Path) -> None:
-        self._step("unlink")
-        with suppress(FileNotFoundError):
-            os.unlink(path)  # noqa: PTH108 - stands in for Path.unlink
-
-
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Machine], Machine]]:
-    def install(made: Machine) -> Machine:
-        monkeypatch.setattr(module, "os", made)
-        monkeypatch.setattr(Path, "unlink", lambda path, **_: made.unlink(path))
-        return made
-
-    yield install
-    monkeypatch.undo()
-
-
-STEPS = [
-    "open .lock",
-    "unlink",
-    "open .new",
-    "write",
-    "write",
-    "flush",
-    "fsync file",
-    "replace",
-    "open folder",
-    "fsync folder",
-]
-
-
-def test_the_order_in_which_a_change_reaches_the_disk(path: Path, machine: Callable[[Machine], Machine]) -> None:
-    watched = machine(Machine())
-    with FileStore(path) as store:
-        store.persist("attempts", b"1")
-        assert watched.calls == STEPS
-        store.persist("attempts", b"2")
-        assert watched.calls == STEPS + STEPS[1:]
-
-
-@pytest.mark.parametrize("step", range(len(STEPS)), ids=STEPS)
-@pytest.mark.parametrize("at_first", [True, False], ids=["new-file", "old-file"])
-@pytest.mark.parametrize("error", [Crash(), OSError(errno.ENOSPC, "No space left on device")], ids=["crash", "error"])
-def test_a_breakdown_at_any_step_leaves_the_old_table_or_the_new(
-    path: Path,
-    machine: Callable[[Machine], Machine],
-    monkeypatch: pytest.MonkeyPatch,
-    step: int,
-    at_first: bool,
-    error: BaseException,
-) -> None:
-    if not at_first:
-        _written(path, OLD)
-    old, new = ({}, {"attempts": b"2"}) if at_first else (OLD, NEW)
-    machine(Machine(step, error, for_good=isinstance(error, Crash)))
-    store = FileStore(path)
-    with pytest.raises(type(error)):
-        store.persist("attempts", b"2")
-    monkeypatch.undo()
-    store.close()
-    assert _read(path) == (new if step > STEPS.index("replace") else old)
-    if isinstance(error, OSError):  # alive, so it tidied up
-        assert not path.with_name("lamp.json.new").exists()
-    _written(path, {"after": b"1"})
-    assert _read(path)["after"] == b"1"
-
-
-def test_after_an_error_the_store_goes_on_from_what_was_stored(
-    path: Path, machine: Callable[[Machine], Machine], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with FileStore(path) as store:
-        store.persist("a", b"1")
-        machine(Machine(STEPS.index("fsync file") - 1, OSError(errno.EIO, "broken"), for_good=False))
-        with pytest.raises(OSError, match="broken"):
-            store.persist("a", b"2")
-        assert store.load() == {"a": b"1"}
-        monkeypatch.undo()
-        store.persist("b", b"3")
-    assert _read(path) == {"a": b"1", "b": b"3"}
-
-
-@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
-def test_a_file_system_that_cannot_sync_folders_will_do(
-    path: Path, machine: Callable[[Machine], Machine], number: int
-) -> None:
-    watched = machine(Machine(STEPS.index("fsync folder"), OSError(number, "not here"), for_good=False))
-    with FileStore(path) as store:
-        store.persist("a", b"1")
-    assert watched.calls == STEPS
