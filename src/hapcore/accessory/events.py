@@ -13,8 +13,8 @@ from hapcore.setup_code import SetupCode, SetupPayload
 __all__ = [
     "CharacteristicWrite",
     "CharacteristicsWritten",
-    "IdentifyRequested",
     "HideSetupCode",
+    "IdentifyRequested",
     "PairingAdded",
     "PairingRemoved",
     "PeerMisbehaved",
@@ -22,8 +22,8 @@ __all__ = [
     "SessionClosed",
     "SessionOpened",
     "SetupAttemptFailed",
-    "SubscriptionChanged",
     "ShowSetupCode",
+    "SubscriptionChanged",
     "WriteRequested",
 ]
 
@@ -135,13 +135,6 @@ class SetupAttemptFailed(Event):
     failures: int
     limit: int
 
-
-@frozen
-class PeerMisbehaved(Event):
-    """A peer broke the protocol; its connection was answered as the protocol says, or closed."""
-
-    connection: ConnectionId
-    error: HapError
     @property
     def locked(self) -> bool:
         """Whether nobody can pair any more."""
@@ -163,3 +156,10 @@ class ShowSetupCode(Event):
 class HideSetupCode(Event):
     """The attempt to pair is over, one way or another: its code is worth nothing any more."""
 
+
+@frozen
+class PeerMisbehaved(Event):
+    """A peer broke the protocol; its connection was answered as the protocol says, or closed."""
+
+    connection: ConnectionId
+    error: HapError

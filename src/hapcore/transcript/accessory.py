@@ -56,9 +56,9 @@ class RecordedServer(Server):
         kept = {key: masks.state(key, value) for key, value in table.items()}
         settings: dict[str, Any] = {name: getattr(config, name) for name in CONFIG}
         settings["setup_code"] = None if config.setup_code is None else masks.code(config.setup_code.text)
-        notes.begin(
         if config.display:
             settings["display"] = True
+        notes.begin(
             role="accessory",
             library=library,
             config=settings,

@@ -61,11 +61,11 @@ def _classes() -> dict[str, type]:
         PairingEntry,
         GattService,
         GattCharacteristic,
+        SetupPayload,
     ):
         found[one.__name__] = one
     return found
 
-        SetupPayload,
 
 _CLASSES: Final = _classes()
 _NAMES: Final[dict[type, str]] = {one: name for name, one in _CLASSES.items()}

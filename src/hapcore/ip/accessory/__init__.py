@@ -5,6 +5,7 @@ from hapcore.accessory.config import Config
 from hapcore.accessory.events import (
     CharacteristicsWritten,
     CharacteristicWrite,
+    HideSetupCode,
     IdentifyRequested,
     PairingAdded,
     PairingRemoved,
@@ -13,10 +14,10 @@ from hapcore.accessory.events import (
     SessionClosed,
     SessionOpened,
     SetupAttemptFailed,
+    ShowSetupCode,
     SubscriptionChanged,
     WriteRequested,
 )
-    HideSetupCode,
 from hapcore.ip.accessory.server import Server
 
 __all__ = [
@@ -25,7 +26,7 @@ __all__ = [
     "CharacteristicWrite",
     "CharacteristicsWritten",
     "Config",
-    ShowSetupCode,
+    "HideSetupCode",
     "IdentifyRequested",
     "PairingAdded",
     "PairingRemoved",
@@ -37,10 +38,9 @@ __all__ = [
     "SessionClosed",
     "SessionOpened",
     "SetupAttemptFailed",
+    "ShowSetupCode",
     "Shutdown",
     "SubscriptionChanged",
     "UpdateValues",
-    "HideSetupCode",
     "WriteRequested",
 ]
-    "ShowSetupCode",
