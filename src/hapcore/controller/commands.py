@@ -48,14 +48,15 @@ def _size(data: bytes | None) -> str:
 class StartPairSetup(Command[None]):
     """First half of Pair Setup, M1 and M2 (HAP 4.2): the accessory may now show its setup code.
 
-    `method` is `PAIR_SETUP_WITH_AUTH` only for accessories whose feature flags say so. `expected_id` is the device id
+    `method` is `PAIR_SETUP_WITH_AUTH` only for accessories whose feature flags say so; None reads them over Bluetooth
+    LE, and is `PAIR_SETUP` over IP, where they stand in the announcement. `expected_id` is the device id
     that was discovered; another one in M6 fails the pairing. `identity` is used again for every accessory if given,
     otherwise the pairing gets a fresh one. As long as the connection lives, `FinishPairSetup` may come minutes later.
 
     Fails with `PairingRefused` (already paired, busy, too many attempts) or `Refused`.
     """
 
-    method: Method = Method.PAIR_SETUP
+    method: Method | None = None
     expected_id: str | None = None
     identity: ControllerIdentity | None = None
 

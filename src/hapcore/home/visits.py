@@ -7,7 +7,7 @@ from typing import Final
 
 from hapcore.controller.commands import FinishPairSetup, Identify, RemovePairing, VerifyPairing
 from hapcore.engine import Effect, Persist
-from hapcore.errors import Disconnected, EffectFailed, HapError, LocalProtocolError, TimedOut
+from hapcore.errors import Disconnected, EffectFailed, HapError, LocalProtocolError, Refused, TimedOut
 from hapcore.home.book import Book
 from hapcore.home.commands import FinishPairing, StartPairing
 from hapcore.home.link import Link, Stopped
@@ -134,8 +134,10 @@ class Visits:
         try:
             link = visit.link = yield from self._open(visit.target)
             yield from self._links.ask(link, visit.target.start)
-        except HapError:
+        except HapError as error:
             self._end(command)
+            if isinstance(error, Refused) and visit.target.advice:
+                error.add_note(visit.target.advice)
             raise
         return link
 

@@ -95,15 +95,34 @@ _MEANINGS = {
     TlvErrorCode.UNKNOWN: "the accessory gave no reason",
     TlvErrorCode.AUTHENTICATION: "authentication failed",
     TlvErrorCode.BACKOFF: "the accessory wants a pause before the next try",
-    TlvErrorCode.MAX_PEERS: "the accessory has no room for another pairing",
-    TlvErrorCode.MAX_TRIES: "too many failed tries, the accessory must be reset",
-    TlvErrorCode.UNAVAILABLE: "the accessory is paired already; remove that pairing or reset the accessory first",
+    TlvErrorCode.MAX_PEERS: "the accessory has no room for another pairing; remove one of those it has first",
+    TlvErrorCode.MAX_TRIES: (
+        "too many wrong codes were tried, so the accessory refuses every code; switch it off and on, and reset it to "
+        "factory settings if that does not help (one of this library always needs the reset)"
+    ),
+    TlvErrorCode.UNAVAILABLE: (
+        "the accessory is paired already; have one of its admins add this controller or remove that pairing, or reset "
+        "the accessory to factory settings"
+    ),
     TlvErrorCode.BUSY: "the accessory is pairing with another controller; try again in half a minute",
 }
 #: Where the step says more than the error: what it means, and what to do.
 _MEANINGS_OF_STEPS = {
+    ("pair-setup", 2, TlvErrorCode.UNKNOWN): (
+        "the accessory gave no reason; some do that when they want the other method of pairing (with, or without, "
+        "authentication hardware)"
+    ),
+    ("pair-setup", 2, TlvErrorCode.AUTHENTICATION): (
+        "the accessory asks for a proof that this controller has not: it pairs with certified (MFi) controllers only, "
+        "or wants the other method of pairing (with, or without, authentication hardware)"
+    ),
     ("pair-setup", 4, TlvErrorCode.AUTHENTICATION): "the setup code is wrong; check it and start again",
     ("pair-verify", 4, TlvErrorCode.AUTHENTICATION): "it does not know this controller any more; pair it again",
+    (
+        "pair-setup",
+        6,
+        TlvErrorCode.AUTHENTICATION,
+    ): "the accessory did not accept the key of this controller; start again",
     ("pairings", 2, TlvErrorCode.AUTHENTICATION): "only an admin may see and change pairings",
 }
 
@@ -175,11 +194,10 @@ def read_answer(body: bytes, state: State, procedure: str) -> tlv8.Items:
         meaning = f"error {code}" if known is None else _MEANINGS[known]
         if known is not None:
             meaning = _MEANINGS_OF_STEPS.get((procedure, int(state), known), meaning)
+        seconds = None if delay is None else int.from_bytes(delay, "little")
+        wait = f"; it asks to wait {seconds} s" if seconds else ""
         raise PairingRefused(
-            f"{procedure} was refused in {state.name}: {meaning}",
-            error=code,
-            step=state,
-            retry_delay=None if delay is None else int.from_bytes(delay, "little"),
+            f"{procedure} was refused in {state.name}: {meaning}{wait}", error=code, step=state, retry_delay=seconds
         )
     number = tlv8.first(items, Item.STATE)
     if number is not None and int.from_bytes(number, "little") != state:

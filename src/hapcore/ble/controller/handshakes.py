@@ -97,13 +97,13 @@ def start_setup(session: Session, command: StartPairSetup) -> Procedure:
 
     def run() -> Errand:
         session.setup = None
-        method = command.method
         try:
             features = yield from _features(session)
         except (Refused, RemoteProtocolError):
             features = 0  # early products have none; M1 will tell whether the rest is there
-        if features & _COPROCESSOR:
-            method = Method.PAIR_SETUP_WITH_AUTH
+        method = command.method
+        if method is None:
+            method = Method.PAIR_SETUP_WITH_AUTH if features & _COPROCESSOR else Method.PAIR_SETUP
         machine = session.make_setup(
             session.entropy,
             method=method,

@@ -22,6 +22,7 @@ from hapcore.errors import Disconnected, PairingRefused
 from hapcore.ip.controller.reading import pairing_body
 from hapcore.ip.controller.requests import Outgoing, pairing_message
 from hapcore.ip.controller.session import Session
+from hapcore.pairing.items import Method
 from hapcore.pairing.pairings import decode_done, decode_list, encode_add, encode_list, encode_remove
 
 __all__ = [
@@ -51,7 +52,10 @@ def start_setup(session: Session, command: StartPairSetup) -> Procedure:
     def run() -> Errand:
         session.setup = None
         machine = session.make_setup(
-            session.entropy, method=command.method, identity=command.identity, expected_id=command.expected_id
+            session.entropy,
+            method=command.method or Method.PAIR_SETUP,
+            identity=command.identity,
+            expected_id=command.expected_id,
         )
         fit = False
         while not fit:
