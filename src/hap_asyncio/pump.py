@@ -50,7 +50,7 @@ class Pump(Drive[Wire]):
 
     def post(self, command: hap.Command[object]) -> None:
         """Submit a command nobody waits for. Raises what the engine raises: the caller's own mistake."""
-        self.engine.submit(command, self._loop.time())
+        self.engine.submit(command, asyncio.get_running_loop().time())
         self.drain()
 
     def submit(self, command: hap.Command[R]) -> asyncio.Future[R]:

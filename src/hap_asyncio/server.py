@@ -16,7 +16,6 @@ from hapcore.accessory.handlers import Consultation
 from hapcore.discovery import Advertise
 from hapcore.engine import Command, Event, Output
 from hapcore.errors import HapError
-from hapcore.ids import CharacteristicId
 from hapcore.ip import accessory as hap
 from hapcore.ip.accessory.serving import Serving
 from hapcore.ip.accessory.settings import Served, announced_at, make_server, store_first
@@ -55,6 +54,7 @@ class AccessoryServer(Serving[Feed[Event]]):
         super().__init__(engine, Feed[Event])
         self._announcements = Feed[Advertise](limit=1)  # only the latest counts
         self._pump = Pump(engine, self._report, store)
+        self._post, self._cross = self._pump.post, asyncio.get_running_loop().call_soon_threadsafe
         self.host: str
         self.port: int
         self.host, self.port = listener.getsockname()[:2]
@@ -102,17 +102,14 @@ class AccessoryServer(Serving[Feed[Event]]):
             except (OSError, HapError) as error:  # the accessory is there all the same, for those who know where
                 _log.error("could not announce %s: %s", event.record.name, error)
 
-    def _post(self, command: Command[object]) -> None:
-        self._pump.post(command)
-
     def _advertise(self, event: Advertise) -> None:
         self._announcements.put(event)
 
     def _wait(self, consultation: Consultation, awaited: Awaitable[object]) -> None:
         self._pump.tasks.start(_await(consultation, awaited))
 
-    def _complain(self, one: CharacteristicId, error: Exception) -> None:
-        _log.error("the handler of characteristic %s failed", one, exc_info=error)
+    def _complain(self, what: str, error: Exception) -> None:
+        _log.error("%s failed", what, exc_info=error)
 
 
 async def _await(consultation: Consultation, awaited: Awaitable[object] | None) -> None:

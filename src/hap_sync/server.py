@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeVar, Unpack
 from hapcore.accessory.handlers import Consultation, Inquiry
 from hapcore.discovery import Advertise
 from hapcore.engine import Command, Event, Output
-from hapcore.ids import CharacteristicId
 from hapcore.ip import accessory as hap
 from hapcore.ip.accessory.serving import Serving
 from hapcore.ip.accessory.settings import Served, announced_at, make_server, store_first
@@ -57,6 +56,7 @@ class Hosting(Serving[Feed[Event]]):
         self._loop = loop
         self._stopped = False
         self._pump = Pump(engine, loop, self._report, store)
+        self._post, self._cross = self._pump.post, loop.call_soon
 
     def run(self, timeout: float | None = None) -> None:
         """Serve for `timeout` seconds (None: without end), until `stop()` or Ctrl-C (`KeyboardInterrupt`)."""
@@ -80,21 +80,10 @@ class Hosting(Serving[Feed[Event]]):
         """Submit a command of `hapcore.ip.accessory`, such as `UpdateValues`, and wait for its result."""
         return self._pump.do(command)
 
-    def call_soon(self, function: Callable[[], object]) -> None:
-        """Have the thread that serves call `function`: the way to set a value, or to `stop()`, from another thread.
-
-        The one call that may come from any thread. An error in `function` is logged. Raises `LocalProtocolError` once
-        everything is closed.
-        """
-        self._loop.call_soon(function)
-
     def stop(self) -> None:
         """Close all connections, and have `run()` return; `open_server()` does it at the end of its block."""
         super().stop()
         self._stopped = True
-
-    def _post(self, command: Command[object]) -> None:
-        self._pump.post(command)
 
     def _ask(self, inquiry: Inquiry) -> None:
         # Not from within the pump: a handler may take long, and use a client of this very thread.
@@ -107,8 +96,8 @@ class Hosting(Serving[Feed[Event]]):
             close()  # a coroutine that is never awaited would warn
             following = consultation.raised(TypeError("it returned an awaitable; hap_sync takes ordinary functions"))
 
-    def _complain(self, one: CharacteristicId, error: Exception) -> None:
-        _log.error("the handler of characteristic %s failed", one, exc_info=error)
+    def _complain(self, what: str, error: Exception) -> None:
+        _log.error("%s failed", what, exc_info=error)
 
 
 class AccessoryServer(Hosting):

@@ -17,7 +17,6 @@ from hapcore.accessory.handlers import Consultation
 from hapcore.discovery import Advertise
 from hapcore.engine import Command, Event, Output
 from hapcore.errors import HapError
-from hapcore.ids import CharacteristicId
 from hapcore.ip import accessory as hap
 from hapcore.ip.accessory.serving import Serving
 from hapcore.ip.accessory.settings import Served, announced_at, make_server, store_first
@@ -55,13 +54,11 @@ class Hosting(Serving[Feed[Event]]):
         self._nursery = nursery
         self._announcements = Feed[Advertise](limit=1)  # only the latest counts
         self._pump = Pump(engine, nursery, self._report, store)
+        self._post, self._cross = self._pump.post, trio.lowlevel.current_trio_token().run_sync_soon
 
     async def do(self, command: Command[R]) -> R:
         """Submit a command of `hapcore.accessory.commands`, such as `UpdateValues`, and wait for its result."""
         return await self._pump.do(command)
-
-    def _post(self, command: Command[object]) -> None:
-        self._pump.post(command)
 
     def _advertise(self, event: Advertise) -> None:
         self._announcements.put(event)
@@ -69,8 +66,8 @@ class Hosting(Serving[Feed[Event]]):
     def _wait(self, consultation: Consultation, awaited: Awaitable[object]) -> None:
         self._nursery.start_soon(_await, consultation, awaited)
 
-    def _complain(self, one: CharacteristicId, error: Exception) -> None:
-        _log.error("the handler of characteristic %s failed", one, exc_info=error)
+    def _complain(self, what: str, error: Exception) -> None:
+        _log.error("%s failed", what, exc_info=error)
 
 
 class AccessoryServer(Hosting):

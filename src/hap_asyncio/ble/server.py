@@ -18,7 +18,6 @@ from hapcore.accessory.handlers import Consultation
 from hapcore.ble.accessory.peripheral import Peripheral
 from hapcore.discovery import Advertise
 from hapcore.engine import Command, Event, Output
-from hapcore.ids import CharacteristicId
 from hapcore.ip.accessory.serving import Serving
 from hapcore.ip.accessory.settings import Served, store_first
 from hapcore.state import STATE
@@ -45,6 +44,7 @@ class PeripheralServer(Serving[Feed[Event]]):
         self._peripheral = engine
         self._pump = Pump(common, self._carry_out, store)
         self._loop = asyncio.get_running_loop()
+        self._post, self._cross = self._pump.post, self._loop.call_soon_threadsafe
         self._port = GattPort(self._tell, lambda begin: begin())
         self._begin(told)
 
@@ -82,17 +82,14 @@ class PeripheralServer(Serving[Feed[Event]]):
 
     # What `Serving` leaves to adapters.
 
-    def _post(self, command: Command[object]) -> None:
-        self._pump.post(command)
-
     def _advertise(self, event: Advertise) -> None:
         """That is for the network."""
 
     def _wait(self, consultation: Consultation, awaited: Awaitable[object]) -> None:
         self._pump.tasks.start(attend(consultation, awaited))
 
-    def _complain(self, one: CharacteristicId, error: Exception) -> None:
-        _log.error("the handler of characteristic %s failed", one, exc_info=error)
+    def _complain(self, what: str, error: Exception) -> None:
+        _log.error("%s failed", what, exc_info=error)
 
 
 @asynccontextmanager

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NewType
 
 from attrs import field, frozen
 
 from hapcore.engine import Command
+from hapcore.errors import LocalProtocolError
 from hapcore.ids import CharacteristicId, HapStatus, Value
-from hapcore.model.accessory import Accessory
+from hapcore.model.accessory import BRIDGE, Accessory
 from hapcore.model.database import Database
+from hapcore.model.service import Service
 
-__all__ = ["AnswerRead", "AnswerWrite", "ReplaceDatabase", "RequestId", "Shutdown", "UpdateValues"]
+__all__ = [
+    "AddAccessories",
+    "AnswerRead",
+    "AnswerSnapshot",
+    "AnswerWrite",
+    "ChangeDatabase",
+    "RefreshDatabase",
+    "RemoveAccessories",
+    "ReplaceDatabase",
+    "RequestId",
+    "Shutdown",
+    "UpdateValues",
+]
 
 #: Names a `ReadRequested` or `WriteRequested` that waits for its answer.
 RequestId = NewType("RequestId", int)
 
 _NO_STATUSES: Mapping[CharacteristicId, HapStatus] = {}
 _NO_VALUES: Mapping[CharacteristicId, Value] = {}
+
+
+def _size(image: bytes | HapStatus) -> str:
+    return repr(image) if isinstance(image, HapStatus) else f"<{len(image)} bytes>"
 
 
 @frozen
@@ -64,10 +82,109 @@ class AnswerRead(Command[bool]):
 
 
 @frozen
-class ReplaceDatabase(Command[None]):
-    """Serve another database from now on; c# rises if it differs. Subscriptions to ids it still has are kept."""
+class AnswerSnapshot(Command[bool]):
+    """The application's answer to a `SnapshotRequested`: the bytes of a JPEG, or the status of a failure.
+
+    The result is False when the answer came too late.
+    """
+
+    request: RequestId
+    image: bytes | HapStatus = field(repr=_size)
+
+
+class ChangeDatabase(Command[None]):
+    """Serve something else from now on: c# rises and is announced if it differs from what was served (HAP 11.2).
+
+    Controllers stay connected (over Bluetooth LE they have to come again), and subscriptions to what is still there are
+    kept. Raises `LocalProtocolError` at submission for what HAP does not allow; then nothing has changed.
+    """
+
+    __slots__ = ()
+
+    def applied(self, served: Database) -> Database | Sequence[Accessory]:
+        """What to serve in place of `served`."""
+        del served
+        raise LocalProtocolError(f"{type(self).__name__} does not say what to serve", argument="command")
+
+
+@frozen
+class ReplaceDatabase(ChangeDatabase):
+    """Serve another database."""
 
     database: Database | Sequence[Accessory]
+
+    def applied(self, served: Database) -> Database | Sequence[Accessory]:
+        """The new one."""
+        del served
+        return self.database
+
+
+def _several(things: Accessory | Service | Iterable[Accessory | Service]) -> tuple[Accessory, ...]:
+    return tuple(Accessory.of(one) for one in ([things] if isinstance(things, Accessory | Service) else things))
+
+
+@frozen
+class AddAccessories(ChangeDatabase):
+    """Have a bridge serve more: an accessory, a service to make one of, or several.
+
+    Each needs a name, or a key, that none of the others has.
+    """
+
+    accessories: tuple[Accessory, ...] = field(converter=_several)
+
+    def applied(self, served: Database) -> Sequence[Accessory]:
+        """The new ones behind the others."""
+        head = served.accessories[0]
+        if head.category != BRIDGE:
+            raise LocalProtocolError(
+                f"{head.name!r} is no bridge; to add accessories later, serve a list that begins with "
+                "Accessory.bridge(...)",
+                argument="accessories",
+            )
+        for one in self.accessories:
+            if one in served.accessories:
+                raise LocalProtocolError(f"accessory {one.name!r} is served already", argument="accessories")
+        return [*served.accessories, *self.accessories]
+
+
+def _gone(things: Accessory | Service | Iterable[Accessory | Service]) -> tuple[Accessory | Service, ...]:
+    return (things,) if isinstance(things, Accessory | Service) else tuple(things)
+
+
+@frozen
+class RemoveAccessories(ChangeDatabase):
+    """Have a bridge serve some no more; a service stands for the accessory it belongs to.
+
+    Setting their values tells nobody any more. Their numbers stay taken: added again with the same key, they have the
+    same.
+    """
+
+    accessories: tuple[Accessory | Service, ...] = field(converter=_gone)
+
+    def applied(self, served: Database) -> Sequence[Accessory]:
+        """The others."""
+        leaving: set[Accessory] = set()
+        for one in self.accessories:
+            found = next((each for each in served.accessories if one is each or one in each.services), None)
+            if found is None:
+                raise LocalProtocolError(f"{one!r} is not served", argument="accessories")
+            if found is served.accessories[0]:
+                raise LocalProtocolError(
+                    f"{found.name!r} is the first: without it nothing is served", argument="accessories"
+                )
+            leaving.add(found)
+        return [one for one in served.accessories if one not in leaving]
+
+
+@frozen
+class RefreshDatabase(ChangeDatabase):
+    """The accessories served have others services or characteristics than before, or other limits: serve what they have
+    now. Without it controllers are not told of the change, and new characteristics have no numbers.
+    """
+
+    def applied(self, served: Database) -> Sequence[Accessory]:
+        """The same accessories."""
+        return served.accessories
 
 
 @frozen

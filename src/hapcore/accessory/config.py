@@ -9,7 +9,10 @@ from attrs import field, frozen, validators
 
 from hapcore.setup_code import SetupCode
 
-__all__ = ["Config", "ShowCode"]
+__all__ = ["ANSWER_DEADLINE", "Config", "ShowCode"]
+
+#: Seconds the application has to answer: controllers give up after 10.
+ANSWER_DEADLINE = 9.0
 
 #: Shows a setup code, "031-45-154", or takes it away (None).
 ShowCode: TypeAlias = Callable[[str | None], object]
@@ -38,5 +41,5 @@ class Config:
     display: bool | ShowCode = field(default=False, eq=False, repr=lambda one: str(bool(one)))
     max_pairings: int = field(default=16, validator=validators.ge(1))
     max_connections: int = field(default=256, validator=validators.ge(8))
-    answer_deadline: float = field(default=9.0, validator=validators.gt(0))
+    answer_deadline: float = field(default=ANSWER_DEADLINE, validator=validators.gt(0))
     event_interval: float = field(default=1.0, validator=validators.ge(0))

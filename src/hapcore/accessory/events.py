@@ -8,6 +8,7 @@ from hapcore.accessory.commands import RequestId
 from hapcore.engine import ConnectionId, Event
 from hapcore.errors import HapError
 from hapcore.ids import Caller, CharacteristicId, Value
+from hapcore.model.snapshot import SnapshotWanted
 from hapcore.setup_code import SetupCode, SetupPayload
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "SessionOpened",
     "SetupAttemptFailed",
     "ShowSetupCode",
+    "SnapshotRequested",
     "SubscriptionChanged",
     "WriteRequested",
 ]
@@ -64,6 +66,16 @@ class ReadRequested(Event):
     request: RequestId
     caller: Caller
     ids: tuple[CharacteristicId, ...]
+
+
+@frozen
+class SnapshotRequested(Event):
+    """A controller wants a picture of the camera with this accessory id; answer with `AnswerSnapshot` (HAP 8.9)."""
+
+    request: RequestId
+    caller: Caller
+    aid: int
+    wanted: SnapshotWanted
 
 
 @frozen

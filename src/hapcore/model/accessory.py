@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from hapcore.errors import LocalProtocolError
 from hapcore.model.characteristic import AnyCharacteristic, Characteristic, CharacteristicType
+from hapcore.model.group import Group, ReadsFn, WritesFn
 from hapcore.model.information import (
     FIRMWARE_REVISION,
     HARDWARE_REVISION,
@@ -19,7 +20,8 @@ from hapcore.model.information import (
     SERIAL_NUMBER,
 )
 from hapcore.model.service import Service
-from hapcore.model.uuid import ACCESSORY_INFORMATION
+from hapcore.model.snapshot import SnapshotFn
+from hapcore.model.uuid import ACCESSORY_INFORMATION, PAIRING, PROTOCOL_INFORMATION
 
 __all__ = ["BRIDGE", "OTHER", "Accessory", "IdentifyFn"]
 
@@ -32,6 +34,11 @@ IdentifyFn = Callable[[], Awaitable[object] | object]
 OTHER = 1
 BRIDGE = 2
 
+#: The handlers of an accessory come after those of its services.
+_BREADTH = 2
+#: Services that speak for the accessory itself; it has nothing to fetch for them.
+_OURS = frozenset({ACCESSORY_INFORMATION, PROTOCOL_INFORMATION, PAIRING})
+
 
 class Accessory:
     """An accessory of ours.
@@ -42,7 +49,7 @@ class Accessory:
     names the accessory for its stable numbers; `aid` fixes the accessory id.
     """
 
-    __slots__ = ("aid", "category", "fixed_aid", "identify_fn", "key", "services")
+    __slots__ = ("aid", "category", "fixed_aid", "identify_fn", "key", "reading", "services", "snapshot_fn", "writing")
 
     def __init__(
         self,
@@ -62,6 +69,10 @@ class Accessory:
         self.fixed_aid = aid
         self.aid = 0
         self.identify_fn: IdentifyFn | None = None
+        self.snapshot_fn: SnapshotFn | None = None
+        #: What answers for all characteristics that neither they themselves nor their service have a handler for.
+        self.reading: Group | None = None
+        self.writing: Group | None = None
         main = self.main_service
         self.category = category if category is not None else (main.type.category if main else None) or OTHER
         #: None until the database decides: the accessory at its head is "main", the others go by their name.
@@ -133,4 +144,44 @@ class Accessory:
     def identify(self, fn: IdentifyFn) -> IdentifyFn:
         """Decorator: `fn()` makes the accessory noticed (blink, beep); a function or a coroutine function."""
         self.identify_fn = fn
+        return fn
+
+    def getter(self, fn: ReadsFn) -> ReadsFn:
+        """Decorator: `fn(reads, caller)` is asked once for all that a request reads of this accessory, see `Reads`.
+
+        A function or a coroutine function. Getters of services and characteristics go before it; Accessory Information
+        is left alone.
+        """
+        self.reading = Group(fn, _BREADTH)
+        self.spread()
+        return fn
+
+    def setter(self, fn: WritesFn) -> WritesFn:
+        """Decorator: `fn(writes, caller)` is asked once for all that a request writes to this accessory, see `Writes`.
+
+        A function or a coroutine function. Setters of services and characteristics go before it; Accessory Information
+        is left alone.
+        """
+        self.writing = Group(fn, _BREADTH)
+        self.spread()
+        return fn
+
+    def spread(self) -> None:
+        """Let all characteristics have what answers for their service, or for the whole accessory."""
+        for service in self.services:
+            service.spread(service.characteristics)
+            if service.type.uuid in _OURS:
+                continue
+            if self.reading is not None:
+                self.reading.read(service.characteristics)
+            if self.writing is not None:
+                self.writing.write(service.characteristics)
+
+    def snapshot(self, fn: SnapshotFn) -> SnapshotFn:
+        """Decorator: `fn(wanted, caller)` gives a picture, the bytes of a JPEG; a function or a coroutine function.
+
+        It makes the accessory a camera to whoever asks for pictures, which is over IP only (HAP 8.9). To refuse, raise
+        `HapStatusError`: NOT_ALLOWED says that the camera is switched off.
+        """
+        self.snapshot_fn = fn
         return fn

@@ -195,6 +195,10 @@ class Characteristic(Generic[T]):
         else:
             self._binding(self, coerced)
 
+    def set(self, value: T) -> None:
+        """The same as a call: `server.call_soon(light.on.set, True)` is how another thread sets a value."""
+        self.value = value
+
     def coerce(self, value: object) -> T:
         """`value` checked against the metadata, in the Python type of the characteristic; `ValueRefused` names it."""
         try:

@@ -182,6 +182,7 @@ class Database:
 
     def _number(self, accessory: Accessory, aid: int, iids: Iterator[int]) -> None:
         accessory.aid = aid
+        accessory.spread()
         for service in accessory.services:
             service.iid = next(iids)
             for one in service.characteristics:

@@ -10,6 +10,7 @@ from attrs import frozen
 from hapcore.errors import LocalProtocolError
 from hapcore.ids import Value
 from hapcore.model.characteristic import AnyCharacteristic, Characteristic, CharacteristicType
+from hapcore.model.group import Group, ReadsFn, WritesFn
 from hapcore.model.uuid import PAIRING, short_uuid
 
 __all__ = ["Given", "Has", "Service", "ServiceType"]
@@ -18,6 +19,10 @@ T = TypeVar("T")
 
 #: What a typed service takes for a characteristic: its first value, or a characteristic with limits of its own.
 Given: TypeAlias = T | Characteristic[T]
+
+
+#: A service's handlers go before those of its accessory.
+_BREADTH = 1
 
 
 @frozen
@@ -57,7 +62,9 @@ class Service:
         "label",
         "linked",
         "primary",
+        "reading",
         "type",
+        "writing",
     )
 
     def __init__(
@@ -82,6 +89,9 @@ class Service:
         self.iid = 0
         self.characteristics: list[AnyCharacteristic] = []
         self._by_type: dict[str, AnyCharacteristic] = {}
+        #: What answers for all characteristics that have no handler of their own.
+        self.reading: Group | None = None
+        self.writing: Group | None = None
         for one in characteristics:
             self.add(one)
 
@@ -100,6 +110,7 @@ class Service:
             raise LocalProtocolError(f"{self.type.name} has a {characteristic.type.name} already")
         self._by_type[uuid] = characteristic
         self.characteristics.append(characteristic)
+        self.spread([characteristic])
         return characteristic
 
     def get(self, type: CharacteristicType[T]) -> Characteristic[T] | None:  # noqa: A002
@@ -114,6 +125,31 @@ class Service:
 
     def __contains__(self, type: CharacteristicType[Value]) -> bool:  # noqa: A002
         return type.uuid in self._by_type
+
+    def getter(self, fn: ReadsFn) -> ReadsFn:
+        """Decorator: `fn(reads, caller)` is asked once for all that a request reads of this service, see `Reads`.
+
+        A function or a coroutine function. Characteristics with a getter of their own are left to that.
+        """
+        self.reading = Group(fn, _BREADTH)
+        self.spread(self.characteristics)
+        return fn
+
+    def setter(self, fn: WritesFn) -> WritesFn:
+        """Decorator: `fn(writes, caller)` is asked once for all that a request writes to this service, see `Writes`.
+
+        A function or a coroutine function. Characteristics with a setter of their own are left to that.
+        """
+        self.writing = Group(fn, _BREADTH)
+        self.spread(self.characteristics)
+        return fn
+
+    def spread(self, characteristics: Iterable[AnyCharacteristic]) -> None:
+        """Let these have what answers for the whole service."""
+        if self.reading is not None:
+            self.reading.read(characteristics)
+        if self.writing is not None:
+            self.writing.write(characteristics)
 
     def put(self, type: CharacteristicType[T], value: T | Characteristic[T] | None) -> None:  # noqa: A002
         """Add a characteristic of that type holding `value`, or the characteristic given; nothing for None."""

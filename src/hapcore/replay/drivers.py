@@ -30,6 +30,7 @@ from hapcore.transcript import (
 )
 from hapcore.transcript.coding import decode
 from hapcore.transcript.masks import NoMasks
+from hapcore.transcript.model import nobody
 
 __all__ = ["Driver", "make_driver"]
 
@@ -107,6 +108,11 @@ def _unknown(kind: str) -> TranscriptError:
 def _answer_for(engine: Server | Peripheral, handled: Mapping[str, Any]) -> None:
     for kind, ids in handled.items():
         for aid, iid in ids:
+            if kind == "snapshot":
+                for accessory in engine.database.accessories:
+                    if accessory.aid == aid:
+                        accessory.snapshot(nobody)
+                continue
             one = engine.database.find(aid, iid)
             if one is not None and kind in ("read", "write"):
                 setattr(one, f"{kind}_handled", True)

@@ -11,7 +11,6 @@ from attrs import evolve
 from hapcore.accessory.handlers import Consultation
 from hapcore.discovery import Advertise, ServiceRecord
 from hapcore.engine import Command, Event
-from hapcore.ids import CharacteristicId
 from hapcore.ip.accessory import Server
 from hapcore.ip.accessory.serving import Serving
 from hapcore.ip.accessory.settings import Served, Settings, make_server
@@ -41,6 +40,7 @@ class Device(Serving[News[Event]]):
         self._wait_for = wait
         self._errors = errors
         self._runner = Runner(engine, self._report, stage)
+        self._post, self._cross = self._runner.post, lambda function: function()
         self._begin()
         stage.settle()
 
@@ -61,9 +61,6 @@ class Device(Serving[News[Event]]):
         self._stage.settle()
         self._runner.leave()
 
-    def _post(self, command: Command[object]) -> None:
-        self._runner.post(command)
-
     def _advertise(self, event: Advertise) -> None:
         self.record = event.record
 
@@ -77,8 +74,8 @@ class Device(Serving[News[Event]]):
             else:
                 following = consultation.returned(result)
 
-    def _complain(self, one: CharacteristicId, error: Exception) -> None:
-        error.add_note(f"raised by the handler of characteristic {one}")
+    def _complain(self, what: str, error: Exception) -> None:
+        error.add_note(f"raised by {what}")
         self._errors.append(error)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from hapcore.accessory.commands import ChangeDatabase
 from hapcore.crypto.frames import FrameOpener, FrameSealer, SessionKeys
 from hapcore.engine import CloseConnection, Command, CommandId, ConnectionId, Effect, Output
 from hapcore.entropy import Entropy
 from hapcore.errors import LocalProtocolError
 from hapcore.ids import CharacteristicId
 from hapcore.ip.accessory import Config, ReplaceDatabase, Server
-from hapcore.ip.accessory.asking import AskedRead, AskedWrite
+from hapcore.ip.accessory.asking import Asked, AskedRead, AskedWrite
 from hapcore.ip.accessory.session import PLAIN_BODY, Session
 from hapcore.model.accessory import Accessory
 from hapcore.model.database import Database
@@ -70,6 +71,9 @@ class RecordedServer(Server):
     def _know_handled(self) -> None:
         for one in self.database.characteristics:
             self._handled |= {(kind, one.id) for kind in ("read", "write") if getattr(one, f"{kind}_handled")}
+        for accessory in self.database.accessories:
+            if accessory.snapshot_fn is not None:
+                self._handled.add(("snapshot", CharacteristicId(accessory.aid, 0)))
 
     def _format_of(self, number: CharacteristicId) -> Format | None:
         found = self.database.find(*number)
@@ -127,8 +131,8 @@ class RecordedServer(Server):
             super().effect_failed(effect, reason, now, cause=cause)
 
     def submit(self, command: Command[object], now: float) -> CommandId:
-        if isinstance(command, ReplaceDatabase):  # numbered here, so that the same stands in the transcript
-            command = ReplaceDatabase(self._number(command.database))
+        if isinstance(command, ChangeDatabase):  # numbered here, so that the same stands in the transcript
+            command = ReplaceDatabase(self._number(command.applied(self.database)))
         line: dict[str, Any] = {"t": now, "in": "submit", "command": self._notes.encode(command)}
         with self._notes.call(line):
             try:
@@ -153,11 +157,13 @@ class RecordedServer(Server):
             notes.forget(output.connection)
         return output
 
-    def ask(self, asked: AskedRead | AskedWrite) -> None:
+    def ask(self, asked: Asked) -> None:
         if isinstance(asked, AskedRead):
             kind, ids = "read", list(asked.ids)
-        else:
+        elif isinstance(asked, AskedWrite):
             kind, ids = "write", [one.id for one in asked.writes]
+        else:
+            kind, ids = "snapshot", [CharacteristicId(asked.aid, 0)]
         if new := [one for one in ids if (kind, one) not in self._handled]:
             self._handled |= {(kind, one) for one in new}
             self._notes.add("handled", kind, [list(one) for one in new])

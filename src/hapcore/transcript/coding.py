@@ -20,6 +20,7 @@ from hapcore.ip.controller import CharacteristicWrite
 from hapcore.model.database import Database
 from hapcore.model.metadata import Format, Metadata, Permission, Unit
 from hapcore.model.remote import AccessoryDescription, CharacteristicDescription, ServiceDescription
+from hapcore.model.snapshot import SnapshotReason, SnapshotWanted
 from hapcore.pairing.items import Method
 from hapcore.pairing.records import ControllerIdentity, PairedController, Pairing, PairingEntry
 from hapcore.setup_code import SetupCode, SetupPayload
@@ -33,7 +34,9 @@ __all__ = ["Json", "decode", "encode", "error_from", "error_to"]
 
 Json: TypeAlias = Any
 
-_ENUMS: Final = {one.__name__: one for one in (ids.HapStatus, ids.Transport, Method, Format, Permission, Unit)}
+_ENUMS: Final = {
+    one.__name__: one for one in (ids.HapStatus, ids.Transport, Method, Format, Permission, Unit, SnapshotReason)
+}
 _MODULES: Final = (engine, discovery, accessory, ble_accessory)
 #: Both roles have a `CharacteristicWrite` and a `SessionClosed`; the controller's go by another tag.
 _PREFIX: Final = "controller."
@@ -60,6 +63,7 @@ def _classes() -> dict[str, type]:
         PairedController,
         PairingEntry,
         GattService,
+        SnapshotWanted,
         GattCharacteristic,
         SetupPayload,
     ):

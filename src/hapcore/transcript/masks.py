@@ -54,6 +54,7 @@ _TRIES: Final = 1000
 _SEARCHED: Final = 4
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _CHUNKED: Final = re.compile(rb"\ntransfer-encoding:[^\n]*chunked", re.IGNORECASE)
+_PICTURE: Final = re.compile(rb"\ncontent-type:[^\n]*image/", re.IGNORECASE)
 _PAIRING: Final = re.compile(rb"\ncontent-type:[^\n]*tlv8", re.IGNORECASE)
 
 
@@ -183,7 +184,10 @@ class Masks:
         body = b"".join(raw[start:end] for start, end in spans)
         named = _PAIRING.search(raw[: spans[0][0]]) is not None
         pairing = named or (body[:1] not in (b"{", b"[") and _items(body) is not None)
-        masked = self.tlv(body) if pairing else self.json(body, format_of)
+        if _PICTURE.search(raw[: spans[0][0]]):
+            masked = self.value(body)
+        else:
+            masked = self.tlv(body) if pairing else self.json(body, format_of)
         made, at = bytearray(raw), 0
         for start, end in spans:
             made[start:end] = masked[at : at + end - start]

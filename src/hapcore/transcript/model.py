@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from hapcore.ids import Caller, HapStatus
 from hapcore.model.accessory import Accessory
-from hapcore.model.characteristic import AnyCharacteristic, Characteristic, CharacteristicType
+from hapcore.model.characteristic import AnyCharacteristic, Characteristic, CharacteristicType, HapStatusError
 from hapcore.model.database import Database
 from hapcore.model.metadata import Format
 from hapcore.model.service import Service, ServiceType
+from hapcore.model.snapshot import SnapshotWanted
 
-__all__ = ["describe_database", "make_database"]
+__all__ = ["describe_database", "make_database", "nobody"]
 
 _PYTHON: Final[dict[Format, type]] = {
     Format.BOOL: bool,
@@ -61,10 +63,17 @@ def describe_database(database: Database, encode: Callable[[object], Any]) -> An
                 "aid": one.fixed_aid,
                 "category": one.category,
                 "services": [service(each, one.services) for each in one.services],
+                **({"camera": True} if one.snapshot_fn is not None else {}),
             }
             for one in database.accessories
         ],
     }
+
+
+def nobody(wanted: SnapshotWanted, caller: Caller) -> bytes:
+    """In the place of who takes the pictures of a camera: the answers stand in the transcript."""
+    del wanted, caller
+    raise HapStatusError(HapStatus.UNABLE_TO_COMMUNICATE)
 
 
 def make_database(content: Any, decode: Callable[[Any], Any]) -> Database:
@@ -74,9 +83,10 @@ def make_database(content: Any, decode: Callable[[Any], Any]) -> Database:
         services = [_service(each, decode) for each in one["services"]]
         for made, each in zip(services, one["services"], strict=True):
             made.linked += [services[index] for index in each["linked"]]
-        accessories.append(
-            Accessory(one["name"], services=services, category=one["category"], key=one["key"], aid=one["aid"])
-        )
+        accessory = Accessory(one["name"], services=services, category=one["category"], key=one["key"], aid=one["aid"])
+        if one.get("camera") is True:
+            accessory.snapshot(nobody)
+        accessories.append(accessory)
     return Database(accessories, ids={str(key): int(number) for key, number in content["ids"].items()}, strict=False)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from hapcore.accessory.commands import ReplaceDatabase
+from hapcore.accessory.commands import ChangeDatabase, ReplaceDatabase
 from hapcore.accessory.config import Config
 from hapcore.accessory.events import ReadRequested, WriteRequested
 from hapcore.ble.accessory import GattReply, Peripheral, SetAdvertisement
@@ -187,8 +187,8 @@ class RecordedPeripheral(Peripheral):
             super().effect_failed(effect, reason, now, cause=cause)
 
     def submit(self, command: Command[object], now: float) -> CommandId:
-        if isinstance(command, ReplaceDatabase):  # numbered here, so that the same stands in the transcript
-            command = ReplaceDatabase(self._number(command.database))
+        if isinstance(command, ChangeDatabase):  # numbered here, so that the same stands in the transcript
+            command = ReplaceDatabase(self._number(command.applied(self.database)))
         line: dict[str, Any] = {"t": now, "in": "submit", "command": self._notes.encode(command)}
         with self._notes.call(line):
             try:

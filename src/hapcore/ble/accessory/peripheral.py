@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import evolve
 
-from hapcore.accessory.commands import AnswerRead, AnswerWrite, ReplaceDatabase, Shutdown, UpdateValues
+from hapcore.accessory.commands import AnswerRead, AnswerWrite, ChangeDatabase, Shutdown, UpdateValues
 from hapcore.accessory.config import Config
 from hapcore.accessory.display import Screen
 from hapcore.accessory.events import PairingRemoved, PeerMisbehaved, SessionClosed, SessionOpened, SubscriptionChanged
@@ -298,8 +298,8 @@ class Peripheral(Engine):
             result = self.questions.answer(command)
         elif isinstance(command, UpdateValues):
             self._update(command.values)
-        elif isinstance(command, ReplaceDatabase):
-            self._replace(command.database)
+        elif isinstance(command, ChangeDatabase):
+            self._replace(command.applied(self.database))
         elif isinstance(command, Shutdown):
             self._stopped = True
             self.advertiser.stop()

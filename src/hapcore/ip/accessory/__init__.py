@@ -1,6 +1,17 @@
 """The accessory's side of HAP over IP: `Server` and what goes in and out of it."""
 
-from hapcore.accessory.commands import AnswerRead, AnswerWrite, ReplaceDatabase, RequestId, Shutdown, UpdateValues
+from hapcore.accessory.commands import (
+    AddAccessories,
+    AnswerRead,
+    AnswerSnapshot,
+    AnswerWrite,
+    RefreshDatabase,
+    RemoveAccessories,
+    ReplaceDatabase,
+    RequestId,
+    Shutdown,
+    UpdateValues,
+)
 from hapcore.accessory.config import Config
 from hapcore.accessory.events import (
     CharacteristicsWritten,
@@ -15,13 +26,16 @@ from hapcore.accessory.events import (
     SessionOpened,
     SetupAttemptFailed,
     ShowSetupCode,
+    SnapshotRequested,
     SubscriptionChanged,
     WriteRequested,
 )
 from hapcore.ip.accessory.server import Server
 
 __all__ = [
+    "AddAccessories",
     "AnswerRead",
+    "AnswerSnapshot",
     "AnswerWrite",
     "CharacteristicWrite",
     "CharacteristicsWritten",
@@ -32,6 +46,8 @@ __all__ = [
     "PairingRemoved",
     "PeerMisbehaved",
     "ReadRequested",
+    "RefreshDatabase",
+    "RemoveAccessories",
     "ReplaceDatabase",
     "RequestId",
     "Server",
@@ -40,6 +56,7 @@ __all__ = [
     "SetupAttemptFailed",
     "ShowSetupCode",
     "Shutdown",
+    "SnapshotRequested",
     "SubscriptionChanged",
     "UpdateValues",
     "WriteRequested",

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from hapcore.accessory.commands import AnswerRead, AnswerWrite, RequestId
-from hapcore.accessory.events import CharacteristicWrite, ReadRequested, WriteRequested
+from hapcore.accessory.commands import AnswerRead, AnswerSnapshot, AnswerWrite, RequestId
+from hapcore.accessory.events import CharacteristicWrite, ReadRequested, SnapshotRequested, WriteRequested
 from hapcore.engine import ConnectionId
 from hapcore.ids import CharacteristicId, HapStatus, Value
 from hapcore.ip.accessory.session import Session
+from hapcore.model.snapshot import SnapshotWanted
 
 if TYPE_CHECKING:
     from hapcore.ip.accessory.server import Server
 
-__all__ = ["AskedRead", "AskedWrite", "Desk"]
+__all__ = ["Asked", "AskedRead", "AskedSnapshot", "AskedWrite", "Desk"]
 
 _NOBODY: frozenset[ConnectionId] = frozenset()
 #: Writes whose controller waits no more, but whose end still counts. The oldest go first: handlers may hang for ever.
@@ -81,17 +82,35 @@ class AskedWrite:
         self.statuses.update(fresh)
 
 
+class AskedSnapshot:
+    """A request that waits for a picture."""
+
+    __slots__ = ("aid", "answered", "deadline", "session", "wanted")
+
+    def __init__(
+        self, session: Session, aid: int, wanted: SnapshotWanted, answered: Callable[[AnswerSnapshot], None]
+    ) -> None:
+        self.session = session
+        self.aid = aid
+        self.wanted = wanted
+        self.answered = answered
+        self.deadline = 0.0
+
+
+Asked: TypeAlias = AskedRead | AskedWrite | AskedSnapshot
+
+
 class Desk:
     """All open questions, in the order they were asked: since all have the same time, also that of their deadlines."""
 
     def __init__(self, server: Server, patience: float) -> None:
         self._server = server
         self._patience = patience
-        self._asked: dict[RequestId, AskedRead | AskedWrite] = {}
+        self._asked: dict[RequestId, Asked] = {}
         self._late: dict[RequestId, AskedWrite] = {}
         self._count = 0
 
-    def ask(self, asked: AskedRead | AskedWrite) -> None:
+    def ask(self, asked: Asked) -> None:
         """Ask the application; the session answers nothing else meanwhile."""
         asked.session.busy = True
         self._count += 1
@@ -101,10 +120,12 @@ class Desk:
         caller = self._server.caller(asked.session)
         if isinstance(asked, AskedWrite):
             self._server.emit(WriteRequested(request, caller, asked.writes))
-        else:
+        elif isinstance(asked, AskedRead):
             self._server.emit(ReadRequested(request, caller, asked.ids))
+        else:
+            self._server.emit(SnapshotRequested(request, caller, asked.aid, asked.wanted))
 
-    def answer(self, answer: AnswerRead | AnswerWrite) -> bool:
+    def answer(self, answer: AnswerRead | AnswerWrite | AnswerSnapshot) -> bool:
         """Go on with a request; False when nobody waits for this answer (any more).
 
         What was written late, or for a controller that has gone, was written all the same: the values are stored.
@@ -125,6 +146,10 @@ class Desk:
             del self._asked[answer.request]
             if asked.results:
                 answer = AnswerRead(answer.request, {**asked.results, **answer.results})
+            asked.answered(answer)
+            return True
+        if isinstance(asked, AskedSnapshot) and isinstance(answer, AnswerSnapshot):
+            del self._asked[answer.request]
             asked.answered(answer)
             return True
         if isinstance(answer, AnswerWrite) and (written := self._late.get(answer.request)) is not None:
@@ -149,6 +174,8 @@ class Desk:
             if isinstance(asked, AskedWrite):
                 self._keep(request, asked)
                 asked.answered(asked.too_late(request))
+            elif isinstance(asked, AskedSnapshot):
+                asked.answered(AnswerSnapshot(request, HapStatus.TIMED_OUT))
             else:
                 missing: dict[CharacteristicId, Value | HapStatus] = dict.fromkeys(asked.ids, HapStatus.TIMED_OUT)
                 asked.answered(AnswerRead(request, {**missing, **asked.results}))

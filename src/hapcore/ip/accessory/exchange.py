@@ -29,7 +29,7 @@ from hapcore.model.characteristic import AnyCharacteristic
 if TYPE_CHECKING:
     from hapcore.ip.accessory.server import Server
 
-__all__ = ["accessories", "configured", "prepare", "read", "resource", "write"]
+__all__ = ["accessories", "configured", "prepare", "read", "write"]
 
 #: Entries in one request: more than a phone reads of the largest bridge at a time, few enough that one request cannot
 #: occupy the accessory for long. More is answered with 500 and -70407.
@@ -40,7 +40,6 @@ _BAD_REQUEST = write_response(400)
 _NO_CONTENT = write_response(204)
 _TOO_MANY = write_response(500, _JSON, b'{"status":-70407}')
 _PREPARED = write_response(200, _JSON, b'{"status":0}')
-_NO_SNAPSHOT = write_response(404, _JSON, b'{"status":-70409}')
 
 
 # GET /characteristics
@@ -290,14 +289,6 @@ class Writing:
 
 
 # The rest
-
-
-def resource(server: Server, session: Session, request: Request) -> None:
-    """Camera snapshots (HAP 8.9): this accessory has no camera to take one."""
-    if not request.has_length:
-        server.send(session, _BAD_REQUEST)
-        return
-    server.send(session, _NO_SNAPSHOT)
 
 
 def configured(server: Server, session: Session, request: Request) -> None:

@@ -45,7 +45,7 @@ _UNAUTHORISED_EMPTY = write_response(470)
 
 
 def _routes() -> dict[str, Route]:
-    from hapcore.ip.accessory import exchange, handshakes
+    from hapcore.ip.accessory import exchange, handshakes, snapshots
 
     def secured(refusal: bytes, **methods: Handler) -> Route:
         return Route(Access.SECURED, methods, refusal)
@@ -59,7 +59,7 @@ def _routes() -> dict[str, Route]:
         "/accessories": secured(_UNAUTHORISED, GET=exchange.accessories),
         CHARACTERISTICS: secured(_UNAUTHORISED, GET=exchange.read, PUT=exchange.write),
         "/prepare": secured(_UNAUTHORISED, PUT=exchange.prepare),
-        "/resource": secured(_UNAUTHORISED, POST=exchange.resource),
+        "/resource": secured(_UNAUTHORISED, POST=snapshots.resource),
     }
 
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from hapcore.accessory.commands import AnswerRead, AnswerWrite, ReplaceDatabase, Shutdown, UpdateValues
+from hapcore.accessory.commands import AnswerRead, AnswerSnapshot, AnswerWrite, ChangeDatabase, Shutdown, UpdateValues
 from hapcore.accessory.config import Config
 from hapcore.accessory.display import Screen
 from hapcore.accessory.events import PairingRemoved, PeerMisbehaved, SessionClosed, SessionOpened
@@ -19,7 +19,7 @@ from hapcore.engine import CloseConnection, Command, CommandId, ConnectionId, Do
 from hapcore.entropy import Entropy
 from hapcore.errors import DesynchronisedError, HapError, LocalProtocolError, RemoteProtocolError
 from hapcore.ids import Caller, CharacteristicId, Transport, Value
-from hapcore.ip.accessory.asking import AskedRead, AskedWrite, Desk
+from hapcore.ip.accessory.asking import Asked, Desk
 from hapcore.ip.accessory.notifier import Notifier
 from hapcore.ip.accessory.routes import CHARACTERISTICS, ROUTES, Access
 from hapcore.ip.accessory.session import Security, Session
@@ -207,12 +207,12 @@ class Server(Engine):
         """Take a command of `hapcore.accessory.commands`; raises `LocalProtocolError` for the caller's mistakes."""
         now = self._advance(now)
         result: object = None
-        if isinstance(command, AnswerWrite | AnswerRead):
+        if isinstance(command, AnswerWrite | AnswerRead | AnswerSnapshot):
             result = self._desk.answer(command)
         elif isinstance(command, UpdateValues):
             self._update(command.values, now)
-        elif isinstance(command, ReplaceDatabase):
-            self._replace(command.database)
+        elif isinstance(command, ChangeDatabase):
+            self._replace(command.applied(self.database))
         elif isinstance(command, Shutdown):
             self._shutdown()
         else:
@@ -318,7 +318,7 @@ class Server(Engine):
         """Have a display show the code of the attempt that runs, or no longer."""
         self._screen.follow(self.setup_desk, self.setup_payload)
 
-    def ask(self, asked: AskedRead | AskedWrite) -> None:
+    def ask(self, asked: Asked) -> None:
         """Hand a request to the application."""
         self._desk.ask(asked)
 

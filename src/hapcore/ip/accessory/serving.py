@@ -5,7 +5,8 @@ from __future__ import annotations
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Generic, ParamSpec, TypeVar
 
 from attrs import evolve
 
@@ -15,6 +16,7 @@ from hapcore.accessory.events import HideSetupCode, ShowSetupCode
 from hapcore.accessory.handlers import Consultation, Inquiry, consult
 from hapcore.discovery import Advertise
 from hapcore.engine import Command, Event, Output
+from hapcore.errors import LocalProtocolError
 from hapcore.feed import Backlog
 from hapcore.ids import CharacteristicId, Value
 from hapcore.ip.accessory.server import Server
@@ -25,10 +27,16 @@ from hapcore.model.database import Database
 __all__ = ["Serving"]
 
 F = TypeVar("F", bound=Backlog[Event])
+P = ParamSpec("P")
 
 
 class Serving(ABC, Generic[F]):
     """What an adapter's server offers, and what it does with each event. The adapter adds the underscored calls."""
+
+    #: Submits a command that nobody waits for.
+    _post: Callable[[Command[object]], object]
+    #: Has the thread that serves call a function soon; from any thread.
+    _cross: Callable[[Callable[[], object]], object]
 
     def __init__(self, engine: Server, feed: Callable[[], F]) -> None:
         self._engine = engine
@@ -79,6 +87,20 @@ class Serving(ABC, Generic[F]):
         self._feeds.add(feed)
         return feed
 
+    def call_soon(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Have the thread that serves call `function`, and return at once: `server.call_soon(light.on.set, True)`.
+
+        The one call that may come from any thread. An error in `function` is logged. When everything is closed, an
+        error of the event loop's, or a `LocalProtocolError` (`hap_sync`), says so.
+        """
+        self._cross(partial(self._called, partial(function, *args, **kwargs)))
+
+    def _called(self, function: Callable[[], object]) -> None:
+        try:
+            function()
+        except Exception as error:  # noqa: BLE001 - it must not end the loop it was handed to
+            self._complain("a function given to call_soon()", error)
+
     def stop(self) -> None:
         """Close all connections; `open_server()` does it at the end of its block."""
         for characteristic in self.database.characteristics:
@@ -104,7 +126,11 @@ class Serving(ABC, Generic[F]):
             self._begin()
 
     def _update(self, characteristic: AnyCharacteristic, value: Value) -> None:
-        self._post(UpdateValues({characteristic.id: value}))
+        try:
+            self._post(UpdateValues({characteristic.id: value}))
+        except RuntimeError as error:  # an event loop is asked for the time where none runs
+            message = "set it in the thread that serves, or from another one with server.call_soon()"
+            raise LocalProtocolError(message, argument=characteristic.type.name) from error
 
     def _report(self, event: Output) -> None:
         """What the engine says, but for bytes and replies."""
@@ -117,22 +143,22 @@ class Serving(ABC, Generic[F]):
                     feed.put(event)
             if isinstance(event, ShowSetupCode | HideSetupCode) and self._display is not None:
                 self._ask(self._display.want(event.code.text if isinstance(event, ShowSetupCode) else None))
-            inquiry = consult(event, self.database, self._post, self._complain, self._running)
+            inquiry = consult(event, self.database, self._post, self._complain_of, self._running)
             if inquiry is not None:
                 self._ask(inquiry)
 
+    def _complain_of(self, one: CharacteristicId, error: Exception) -> None:
+        self._complain(
+            f"the handler of characteristic {one}" if one.iid else f"the camera of accessory {one.aid}", error
+        )
+
     def _complain_of_display(self, error: Exception) -> None:
-        # It goes under the name of what every accessory has.
-        self._complain(self.database.accessories[0].identify_characteristic.id, error)
+        self._complain("the function that shows the setup code", error)
 
     def _ask(self, inquiry: Inquiry) -> None:
         """Ask the handlers."""
         for consultation, awaited in inquiry.begin():
             self._wait(consultation, awaited)
-
-    @abstractmethod
-    def _post(self, command: Command[object]) -> object:
-        """Submit a command that nobody waits for."""
 
     @abstractmethod
     def _advertise(self, event: Advertise) -> None:
@@ -143,5 +169,5 @@ class Serving(ABC, Generic[F]):
         """Wait for handlers that take their time, apart from everything else, and tell their consultation."""
 
     @abstractmethod
-    def _complain(self, one: CharacteristicId, error: Exception) -> None:
-        """Tell the author of a handler that it failed."""
+    def _complain(self, what: str, error: Exception) -> None:
+        """Tell the author of a handler, or of another function of the application's, that it failed."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from ipaddress import ip_address
 from typing import Protocol, TypeAlias, TypedDict
 
-from hapcore.accessory.config import Config, ShowCode
+from hapcore.accessory.config import ANSWER_DEADLINE, Config, ShowCode
 from hapcore.engine import Forget, Output, Persist
 from hapcore.entropy import Entropy
 from hapcore.ids import Caller
@@ -36,6 +36,8 @@ class Settings(TypedDict, total=False):
     - `setup_code`: "XXX-XX-XXX"; drawn once and kept.
     - `show_code`: in its place, for accessories with a display: called with a fresh code ("031-45-154") when somebody
       begins to pair, and with None when that is over. Sync or async (`hap_sync`: sync).
+    - `answer_deadline`: seconds that getters, setters and cameras have before the controller is told -70408; 9. With
+      10 and more controllers have given up before.
     - `address`: an IP address of ours to listen on; all of them. `port`: any free one.
     - `entropy`: where random bytes come from; the operating system.
     - `engine`: what makes the engine, called like `Server`; one that is recorded, for example.
@@ -46,6 +48,7 @@ class Settings(TypedDict, total=False):
     category: int | None
     setup_code: str | None
     show_code: ShowCode | None
+    answer_deadline: float
     address: str | None
     port: int
     entropy: Entropy
@@ -65,6 +68,7 @@ def make_server(what: Served, settings: Settings, state: Mapping[str, bytes], en
         category=category or head.category,
         setup_code=None if code is None else SetupCode(code),
         display=settings.get("show_code") or False,
+        answer_deadline=settings.get("answer_deadline", ANSWER_DEADLINE),
     )
     connect_identify(accessories)
     make = settings.get("engine", Server)
