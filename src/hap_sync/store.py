@@ -120,8 +120,7 @@ class FileStore:
         with self._guard:
             self._table = None
             if self._release is not None:
-                with suppress(OSError):
-                    self._release()
+                self._release()
                 self._release = None
 
     def __enter__(self) -> Self:
@@ -190,7 +189,7 @@ class FileStore:
             _close(descriptor)
             raise
         if self._exclusive:
-            self._release = weakref.finalize(self, os.close, descriptor)
+            self._release = weakref.finalize(self, _close, descriptor)
         else:
             _close(descriptor)
 

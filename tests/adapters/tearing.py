@@ -109,7 +109,7 @@ class Disk:
         self._open: dict[int, tuple[Inode | Folder, int]] = {}
         self._positions: dict[int, int] = {}
         self._locked: dict[int, Inode | Folder] = {}
-        self._next = 1000
+        self._next = 1 << 24  # no descriptor of the real world
 
     def __getattr__(self, name: str) -> Any:
         """Constants only: a call that is not played here must not reach the real disk."""

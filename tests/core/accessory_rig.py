@@ -228,14 +228,19 @@ class Rig:
             elif isinstance(output, CloseConnection):
                 if output.connection in self.lines:
                     self.lines[output.connection].closed = True
-            elif isinstance(output, Persist | Forget) and not self.store_works:
-                self.server.effect_failed(output, "disk full", self.now)
-            elif isinstance(output, Persist):
-                self.state[output.key] = output.value
-            elif isinstance(output, Forget):
-                self.state.pop(output.key, None)
+            elif isinstance(output, Persist | Forget):
+                self.keep(output)
             elif isinstance(output, Event):
                 self.application(output)
+
+    def keep(self, effect: Persist | Forget) -> None:
+        """Store, or fail to."""
+        if not self.store_works:
+            self.server.effect_failed(effect, "disk full", self.now)
+        elif isinstance(effect, Persist):
+            self.state[effect.key] = effect.value
+        else:
+            self.state.pop(effect.key, None)
 
     def said(self, kind: type) -> list:
         """Everything of one class that the engine has put out."""
