@@ -66,6 +66,31 @@ TAKEN = {
     "primary",
     "put",
 }
+#: Names that a view of a service, and one of an accessory, cannot use.
+TAKEN_BY_VIEWS = {
+    "accessory",
+    "characteristics",
+    "description",
+    "get",
+    "hidden",
+    "iid",
+    "kind",
+    "label",
+    "linked",
+    "primary",
+}
+TAKEN_BY_ACCESSORIES = {
+    "accessories",
+    "aid",
+    "all",
+    "description",
+    "find",
+    "handle",
+    "name",
+    "named",
+    "service",
+    "services",
+}
 PERMISSIONS = {
     "pr": "read",
     "pw": "write",
@@ -331,6 +356,53 @@ def services_module(catalogue: Catalogue, topic: str) -> str:
     return text + classes
 
 
+def view_class(catalogue: Catalogue, service: Entry) -> str:
+    names = [name for name in service["required"] + service["optional"] if name != "Name"]
+    taken = [snake(name) for name in names if snake(name) in TAKEN_BY_VIEWS]
+    if taken:
+        raise SystemExit(f"{service['name']}: {taken} cannot be names of attributes")
+    text = f"\n\nclass {service['name']}(ServiceView):\n"
+    text += docstring(f"{words(service['name'])} ({service['uuid']}).") + "\n"
+    text += f"    __slots__ = ()\n    TYPE = types.{snake(service['name']).upper()}\n"
+    if "Name" in service["required"] + service["optional"]:
+        names.insert(0, "Name")
+    for name in names:
+        has = "Must" if name in service["required"] else "May"
+        text += f"    {snake(name)} = {has}({constant(catalogue.by_name[name])})\n"
+    return text
+
+
+def views_module(catalogue: Catalogue, topic: str) -> str:
+    classes = "".join(view_class(catalogue, entry) for entry in catalogue.services if entry["topic"] == topic)
+    listed = [entry["name"] for entry in catalogue.services if entry["topic"] == topic]
+    used = sorted({word for word in TOPICS if re.search(rf"\b{word}\.[A-Z]", classes)})
+    verbs = sorted({word for word in ("May", "Must") if f" {word}(" in classes})
+    text = f'"""What a controller sees of services: {TOPICS[topic]}."""\n\n{HEADER}\n'
+    text += "from __future__ import annotations\n\nfrom hapcore.catalogue import service_types as types\n"
+    text += f"from hapcore.catalogue.characteristics import {', '.join(used)}\n" if used else ""
+    text += f"from hapcore.model.view import {', '.join([*verbs, 'ServiceView'])}\n\n__all__ = {listed!r}\n"
+    return text + classes
+
+
+def accessory_module(catalogue: Catalogue) -> str:
+    taken = [entry["name"] for entry in catalogue.services if snake(entry["name"]) in TAKEN_BY_ACCESSORIES]
+    if taken:
+        raise SystemExit(f"{taken} cannot be names of attributes")
+    topics = sorted({entry["topic"] for entry in catalogue.services})
+    text = f'"""What a controller sees of an accessory."""\n\n{HEADER}\nfrom __future__ import annotations\n\n'
+    text += "from typing import TYPE_CHECKING\n\nfrom hapcore.model.view import AccessoryView, First\n\n"
+    text += f"if TYPE_CHECKING:\n    from hapcore.catalogue.remote import {', '.join(topics)}\n\n"
+    text += '__all__ = ["Accessory"]\n\n\nclass Accessory(AccessoryView):\n'
+    text += docstring(
+        "An accessory with an attribute for each type of service: `Missing` where it has no such service."
+    )
+    text += "\n    __slots__ = ()\n"
+    for entry in catalogue.services:
+        name = entry["name"]
+        text += f"    {snake(name)}: First[{entry['topic']}.{name}] = First({name!r})\n"
+    return text
+
+
 def package(doc: str, name: str, modules: dict[str, list[str]]) -> str:
     """A package that imports a module when one of its names is asked for, and shows type checkers all of them."""
     text = f'"""{doc}"""\n\n{HEADER}\nfrom __future__ import annotations\n\nfrom typing import TYPE_CHECKING\n\n'
@@ -344,6 +416,13 @@ def package(doc: str, name: str, modules: dict[str, list[str]]) -> str:
         joined = "\n                ".join(ended)
         text += f"            {module!r}: {joined if len(lines) == 1 else f'({joined})'},\n"
     return text + "        },\n    )\n"
+
+
+def title_of(entry: Entry) -> str:
+    """What people call a type, with the manufacturer's name as it writes itself."""
+    said, vendor = words(entry["name"]), entry.get("vendor", "")
+    first, _, rest = said.partition(" ")
+    return f"{vendor} {rest}" if rest and first.lower() == vendor.lower() else said
 
 
 def categories_module(catalogue: Catalogue) -> str:
@@ -361,14 +440,23 @@ def categories_module(catalogue: Catalogue) -> str:
 
 def names_module(catalogue: Catalogue) -> str:
     text = f'"""Names by UUID, for people: services and characteristics, those of manufacturers too."""\n\n{HEADER}\n'
-    text += "from __future__ import annotations\n\n__all__ = ['CHARACTERISTICS', 'SERVICES']\n\n"
+    text += "from __future__ import annotations\n\n"
+    text += "__all__ = ['CHARACTERISTICS', 'PHYSICAL_UNITS', 'SERVICES', 'VENDORS']\n\n"
     for title, entries in (
         ("SERVICES", catalogue.services),
         ("CHARACTERISTICS", catalogue.characteristics + catalogue.vendor),
     ):
         text += f"#: UUID, short where it has a short form, to name.\n{title}: dict[str, str] = {{\n"
-        text += "".join(f"    {entry['uuid']!r}: {words(entry['name'])!r},\n" for entry in entries) + "}\n"
-    return text
+        text += "".join(f"    {entry['uuid']!r}: {title_of(entry)!r},\n" for entry in entries) + "}\n"
+    text += "#: UUID to what the numbers are in, where HAP has no unit for it.\nPHYSICAL_UNITS: dict[str, str] = {\n"
+    units = [(entry["uuid"], entry["physical_unit"]) for entry in catalogue.vendor if "physical_unit" in entry]
+    text += "".join(f"    {uuid!r}: {unit!r},\n" for uuid, unit in units) + "}\n"
+    tails: dict[str, list[str]] = defaultdict(list)
+    for entry in catalogue.vendor:
+        tails[entry["uuid"][8:]].append(entry["vendor"])
+    text += "#: What follows the first eight digits of the types of one manufacturer.\nVENDORS: dict[str, str] = {\n"
+    shared = sorted((vendors[0], tail) for tail, vendors in tails.items() if len(vendors) > 1)
+    return text + "".join(f"    {tail!r}: {vendor!r},\n" for vendor, tail in shared) + "}\n"
 
 
 def render() -> dict[str, str]:
@@ -391,9 +479,13 @@ def render() -> dict[str, str]:
         if classes:
             services[topic] = classes
             files[f"services/{topic}.py"] = services_module(catalogue, topic)
+            files[f"remote/{topic}.py"] = views_module(catalogue, topic)
     files["values/__init__.py"] = package("The named values of characteristics.", "values", values)
     files["characteristics/__init__.py"] = package("All characteristic types.", "characteristics", characteristics)
     files["services/__init__.py"] = package("All services, typed.", "services", services)
+    files["remote/accessory.py"] = accessory_module(catalogue)
+    seen = {**services, "accessory": ["Accessory"]}
+    files["remote/__init__.py"] = package("What a controller sees: services and accessories, typed.", "remote", seen)
     files["service_types.py"] = service_types_module(catalogue)
     files["categories.py"] = categories_module(catalogue)
     files["names.py"] = names_module(catalogue)
@@ -412,7 +504,7 @@ def tidy(path: str, text: str) -> str:
 
 def stale(files: dict[str, str]) -> list[Path]:
     """Generated files of former times."""
-    folders = ("values", "characteristics", "services")
+    folders = ("values", "characteristics", "services", "remote")
     return [
         path for folder in folders for path in (CATALOGUE / folder).glob("*.py") if f"{folder}/{path.name}" not in files
     ]

@@ -12,7 +12,18 @@ from hapcore.model.characteristic import CharacteristicType
 from hapcore.model.service import ServiceType
 from hapcore.model.uuid import normalise_uuid, short_uuid
 
-__all__ = ["characteristic_name", "characteristic_type", "service_name", "service_type"]
+__all__ = [
+    "characteristic_label",
+    "characteristic_name",
+    "characteristic_type",
+    "physical_unit",
+    "service_label",
+    "service_name",
+    "service_type",
+]
+
+#: Characters of what an accessory calls a characteristic that are shown.
+_LONGEST = 60
 
 
 def characteristic_type(uuid: str) -> CharacteristicType[Value] | None:
@@ -33,6 +44,31 @@ def characteristic_name(uuid: str) -> str | None:
 def service_name(uuid: str) -> str | None:
     """What people call the service type; None if unknown."""
     return names.SERVICES.get(short_uuid(_full(uuid)))
+
+
+def characteristic_label(uuid: str, said: str | None = None) -> str:
+    """A name for any characteristic type: from the catalogue, else what the accessory said, else vendor or UUID."""
+    known = characteristic_name(uuid)
+    if known is not None:
+        return known
+    shown = "".join(one if one.isprintable() else "?" for one in (said or "")[:_LONGEST]).strip()
+    return shown or _unknown(uuid, "characteristic")
+
+
+def service_label(uuid: str) -> str:
+    """A name for any service type: from the catalogue, else "Eve service E863F007", else its UUID."""
+    return service_name(uuid) or _unknown(uuid, "service")
+
+
+def physical_unit(uuid: str) -> str | None:
+    """What the numbers of a manufacturer's characteristic are in, "watt" or such, where HAP has no unit for it."""
+    return names.PHYSICAL_UNITS.get(short_uuid(_full(uuid)))
+
+
+def _unknown(uuid: str, what: str) -> str:
+    full = _full(uuid)
+    vendor = names.VENDORS.get(full[8:])
+    return f"{what} {short_uuid(full)}" if vendor is None else f"{vendor} {what} {full[:8]}"
 
 
 def _full(uuid: str) -> str:

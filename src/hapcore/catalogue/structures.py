@@ -245,7 +245,8 @@ def _object(value: bytes, form: _Form, depth: int) -> Field:
         if form is _number and len(value) <= _WIDEST:
             return int.from_bytes(value, "little")
         if form is _real and len(value) == _REAL.size:
-            return float(_REAL.unpack(value)[0])
+            number: float = _REAL.unpack(value)[0]
+            return number
         if form is _text or (form is _uuid and len(value) == _UUID):
             return form(value)
         return Hidden(value) if form is _secret else value
@@ -260,7 +261,8 @@ def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
     """
     position = 0
     while position < len(data):
-        kind, parts = data[position], []
+        kind = data[position]
+        parts: list[bytes] = []
         while position < len(data) and data[position] == kind:
             if position + 1 == len(data):
                 raise TlvError("one byte is left over after the last element")

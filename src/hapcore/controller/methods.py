@@ -20,9 +20,12 @@ from hapcore.controller.commands import (
     RemovePairing,
     Write,
 )
+from hapcore.controller.device import Device
 from hapcore.controller.results import ReadResult, WriteResult
+from hapcore.controller.typed import Describe, GetValue, SetValue
 from hapcore.engine import Command
 from hapcore.ids import CharacteristicId, Value
+from hapcore.model.handle import Handle
 from hapcore.model.remote import AccessoryDescription
 from hapcore.pairing.records import PairingEntry
 
@@ -30,6 +33,7 @@ __all__ = ["Awaiting", "Blocking", "Requests", "request"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 K = TypeVar("K", bound=tuple[int, int])
 
 
@@ -108,6 +112,21 @@ def _write(
     return Write(values, timed_ms=timed)
 
 
+def _device() -> Command[Device]:
+    """The database as typed objects: `(await lamp.device()).lightbulb.on`. Read where it is not known yet."""
+    return Describe()
+
+
+def _get(handle: Handle[T]) -> Command[T]:
+    """Read one characteristic of a `device()`: its value in its own type. Raises `Refused` where it is refused."""
+    return GetValue(handle)
+
+
+def _set(handle: Handle[T], value: T, *, timed: int | None = None) -> Command[None]:
+    """Write one characteristic of a `device()`, `timed` as in `write`. Raises `Refused` where it is refused."""
+    return SetValue(handle, value, timed)
+
+
 def _pairings() -> Command[tuple[PairingEntry, ...]]:
     """Who is paired with the accessory. For admins."""
     return ListPairings()
@@ -139,6 +158,9 @@ class Requests:
     accessories = request(_accessories)
     read = request(_read)
     write = request(_write)
+    device = request(_device)
+    get = request(_get)
+    set = request(_set)
     pairings = request(_pairings)
     add_pairing = request(_add_pairing)
     remove_pairing = request(_remove_pairing)

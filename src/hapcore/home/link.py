@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, Final, Protocol
 
-from hapcore.controller.commands import Read, Subscribe, Write
 from hapcore.controller.subscriptions import Subscriptions
+from hapcore.controller.typed import BY_DATABASE
 from hapcore.engine import Command, CommandId, ConnectionId, Output
 from hapcore.errors import Disconnected
 from hapcore.home.procedure import Agenda, Promise
@@ -19,8 +19,6 @@ __all__ = ["CONNECT_LIMIT", "MAX_LINKS", "Carrier", "Link", "LinkState", "Stoppe
 CONNECT_LIMIT: Final = 15.0
 #: Connections at a time. A house has a few dozen accessories.
 MAX_LINKS: Final = 1000
-#: Commands that count on the database: values are checked and converted by it.
-_BY_DATABASE: Final = frozenset([Read, Write, Subscribe])
 
 
 class Carrier(Protocol):
@@ -94,7 +92,7 @@ class Link:
 
     def fits(self, command: Command[Any]) -> bool:
         """Whether what the command counts on is known."""
-        return bool(self.carrier.accessories) or type(command) not in _BY_DATABASE
+        return bool(self.carrier.accessories) or type(command) not in BY_DATABASE
 
     def lost(self) -> None:
         """It is over."""

@@ -50,8 +50,7 @@ def _number_for_write(meta: Metadata, value: float) -> int | float:
         number = base + steps * step
         # The grid may end below the maximum: the maximum is then rounded down.
         return check_whole(meta, number - step if value <= meta.high < number else number)
-    number = check_float(meta, to_float(value), 0.5)
-    return float(f"{number:.{_SENT_DIGITS}g}")
+    return float(f"{check_float(meta, to_float(value), 0.5):.{_SENT_DIGITS}g}")
 
 
 def from_remote(meta: Metadata | None, value: object) -> Value:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from hapcore.controller.methods import Blocking, Requests
 from hapcore.controller.subscriptions import Subscriptions
+from hapcore.controller.typed import BY_DATABASE
 from hapcore.engine import Command, ConnectionId, Output
 from hapcore.entropy import Entropy
 from hapcore.errors import HapError
@@ -17,12 +18,10 @@ from hapcore.ip.controller import (
     Connection,
     FinishPairSetup,
     GetAccessories,
-    Read,
     SessionClosed,
     StartPairSetup,
     Subscribe,
     VerifyPairing,
-    Write,
 )
 from hapcore.pairing.records import Pairing
 from hapcore.setup_code import SetupCode
@@ -125,7 +124,7 @@ class Remote(Requests, Blocking):
             session = self._open()
             if self.pairing is not None:
                 session.runner.do(VerifyPairing(self.pairing))
-        if not session.engine.accessories and isinstance(command, Read | Write | Subscribe):
+        if not session.engine.accessories and type(command) in BY_DATABASE:
             session.runner.do(GetAccessories())
         return session
 

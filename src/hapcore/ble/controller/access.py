@@ -9,7 +9,7 @@ from typing import Final
 from hapcore.ble.controller import configuring
 from hapcore.ble.controller.answers import Direction, checked, status_of, value_of
 from hapcore.ble.controller.fetching import fetch
-from hapcore.ble.controller.layout import AID, Known
+from hapcore.ble.controller.layout import AID, Database, Known
 from hapcore.ble.controller.session import Session
 from hapcore.ble.controller.steps import Answer, Ask, Errand, Procedure, Step, Switch, ask, switch
 from hapcore.ble.values import WIDTHS, read_value, write_value
@@ -25,7 +25,9 @@ from hapcore.controller.commands import (
     Unsubscribe,
     Write,
 )
+from hapcore.controller.device import Device
 from hapcore.controller.results import ReadResult, Status, WriteResult
+from hapcore.controller.typed import Describe, GetValue, SetValue, getting, setting
 from hapcore.errors import LocalProtocolError, RemoteProtocolError, ValueRefused
 from hapcore.ids import CharacteristicId, HapStatus, Value
 from hapcore.model.checks import coerce
@@ -33,7 +35,18 @@ from hapcore.model.foreign import for_write
 from hapcore.model.metadata import Format, Metadata, Permission
 from hapcore.model.uuid import BASE, short_uuid
 
-__all__ = ["AUTOMATIC_TIMED_MS", "get_accessories", "identify", "read", "read_one", "subscribe", "write"]
+__all__ = [
+    "AUTOMATIC_TIMED_MS",
+    "describe",
+    "get_accessories",
+    "get_value",
+    "identify",
+    "read",
+    "read_one",
+    "set_value",
+    "subscribe",
+    "write",
+]
 
 #: Life of a timed write where the database asks for one and the caller says nothing: as long as a procedure may take.
 AUTOMATIC_TIMED_MS: Final = 10_000
@@ -155,16 +168,39 @@ def _fields(session: Session, known: Known, command: Read) -> dict[str, JsonValu
     return found
 
 
+def _database(session: Session) -> Generator[Step, Answer, Database]:
+    if session.database is None:
+        yield from fetch(session)
+    if session.database is None:
+        raise RemoteProtocolError("a database", "none")
+    return session.database
+
+
+def describe(session: Session, _: Describe) -> Procedure:
+    """No value is read; the engine has seen to the database before."""
+
+    def run() -> Procedure:
+        database = yield from _database(session)
+        return Device((database.with_values(session.values, session.subscribed),))
+
+    return run()
+
+
+def get_value(session: Session, command: GetValue[object]) -> Procedure:
+    """A read."""
+    return getting(command, read(session, command.read()))
+
+
+def set_value(session: Session, command: SetValue[object]) -> Procedure:
+    """A write."""
+    return setting(command, write(session, command.write()))
+
+
 def get_accessories(session: Session, _: GetAccessories) -> Procedure:
     """The values of everything that can be read; the engine has seen to the database before."""
 
     def run() -> Procedure:
-        database = session.database
-        if database is None:
-            yield from fetch(session)
-            database = session.database
-        if database is None:
-            raise RemoteProtocolError("a database", "none")
+        database = yield from _database(session)
         for iid, known in database.known.items():
             if iid not in session.handles or Permission.READ not in known.description.metadata.perms:
                 continue

@@ -10,7 +10,7 @@ from hapcore.ble.controller import access, chores, handshakes
 from hapcore.ble.controller.session import Session
 from hapcore.ble.controller.states import Kind, Level, Transition
 from hapcore.ble.controller.steps import Procedure
-from hapcore.controller import commands
+from hapcore.controller import commands, typed
 from hapcore.engine import Command, CommandId
 
 __all__ = ["PROCEDURES", "Build", "Job"]
@@ -24,8 +24,11 @@ PROCEDURES: Final[Mapping[type[Command[Any]], tuple[Kind, Level, Build]]] = Mapp
         commands.VerifyPairing: (Kind.VERIFY, Level.SECURED, chores.verified),
         commands.Identify: (Kind.IDENTIFY, Level.DATABASE, access.identify),
         commands.GetAccessories: (Kind.SESSION_REQUEST, Level.DATABASE, access.get_accessories),
+        typed.Describe: (Kind.SESSION_REQUEST, Level.DATABASE, access.describe),
         commands.Read: (Kind.SESSION_REQUEST, Level.DATABASE, access.read),
         commands.Write: (Kind.SESSION_REQUEST, Level.DATABASE, access.write),
+        typed.GetValue: (Kind.SESSION_REQUEST, Level.DATABASE, access.get_value),
+        typed.SetValue: (Kind.SESSION_REQUEST, Level.DATABASE, access.set_value),
         commands.Subscribe: (Kind.SESSION_REQUEST, Level.DATABASE, access.subscribe),
         commands.Unsubscribe: (Kind.SESSION_REQUEST, Level.NONE, access.subscribe),
         commands.ListPairings: (Kind.SESSION_REQUEST, Level.SECURED, handshakes.list_pairings),

@@ -18,7 +18,9 @@ from hapcore.controller.commands import (
     Unsubscribe,
     Write,
 )
+from hapcore.controller.device import Device
 from hapcore.controller.results import ReadResult, Status
+from hapcore.controller.typed import Describe, GetValue, SetValue, getting, setting
 from hapcore.entropy import draw
 from hapcore.errors import LocalProtocolError, Refused, RemoteProtocolError, ValueRefused
 from hapcore.ids import CharacteristicId, HapStatus
@@ -36,7 +38,18 @@ from hapcore.ip.controller.reading import (
 from hapcore.ip.controller.session import Session
 from hapcore.model.remote import read_accessories
 
-__all__ = ["AUTOMATIC_TIMED_MS", "MAX_TIMED_MS", "get_accessories", "identify", "read", "subscribe", "write"]
+__all__ = [
+    "AUTOMATIC_TIMED_MS",
+    "MAX_TIMED_MS",
+    "describe",
+    "get_accessories",
+    "get_value",
+    "identify",
+    "read",
+    "set_value",
+    "subscribe",
+    "write",
+]
 
 #: Life of a timed write where the database asks for one and the caller says nothing. Apple's controllers give 5000;
 #: the same as the answer to any request may take is kinder to a slow network.
@@ -55,6 +68,17 @@ def get_accessories(session: Session, _: GetAccessories) -> Procedure:
     def run() -> Procedure:
         yield from _learn(session)
         return session.accessories
+
+    return run()
+
+
+def describe(session: Session, _: Describe) -> Procedure:
+    """One request where the database is not known yet, else none."""
+
+    def run() -> Procedure:
+        if not session.accessories:
+            yield from _learn(session)
+        return Device(session.accessories)
 
     return run()
 
@@ -109,6 +133,11 @@ def read(session: Session, command: Read) -> Procedure:
     return _read(session, tuple(dict.fromkeys(ids)) if len(ids) > 1 else ids, flags)
 
 
+def get_value(session: Session, command: GetValue[object]) -> Procedure:
+    """A read."""
+    return getting(command, read(session, command.read()))
+
+
 def _read(session: Session, ids: tuple[CharacteristicId, ...], flags: str) -> Procedure:
     results: dict[CharacteristicId, ReadResult] = {}
     tally = _Tally()
@@ -157,6 +186,11 @@ def write(session: Session, command: Write) -> Procedure:
         return write_results(ids, answer, session)
 
     return run()
+
+
+def set_value(session: Session, command: SetValue[object]) -> Procedure:
+    """A write."""
+    return setting(command, write(session, command.write()))
 
 
 def _text(session: Session, one: CharacteristicWrite) -> bytes:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from hapcore.codec.http import HttpError, Response, ResponseReader
-from hapcore.controller import commands
+from hapcore.controller import commands, typed
 from hapcore.controller.events import EventUnreadable, SessionClosed
 from hapcore.crypto.frames import FrameError, FrameOpener, FrameSealer, SessionKeys
 from hapcore.engine import CloseConnection, Command, CommandId, Done, Engine, Failed, SendBytes
@@ -55,8 +55,11 @@ _PROCEDURES: Final[Mapping[type[Command[Any]], tuple[Kind, _Build]]] = MappingPr
         commands.VerifyPairing: (Kind.VERIFY, handshakes.verify),
         commands.Identify: (Kind.IDENTIFY, access.identify),
         commands.GetAccessories: (Kind.SESSION_REQUEST, access.get_accessories),
+        typed.Describe: (Kind.SESSION_REQUEST, access.describe),
         commands.Read: (Kind.SESSION_REQUEST, access.read),
         commands.Write: (Kind.SESSION_REQUEST, access.write),
+        typed.GetValue: (Kind.SESSION_REQUEST, access.get_value),
+        typed.SetValue: (Kind.SESSION_REQUEST, access.set_value),
         commands.Subscribe: (Kind.SESSION_REQUEST, access.subscribe),
         commands.Unsubscribe: (Kind.SESSION_REQUEST, access.subscribe),
         commands.ListPairings: (Kind.SESSION_REQUEST, handshakes.list_pairings),
