@@ -104,6 +104,16 @@ def bluez(session: nox.Session) -> None:
 
 
 @nox.session
+def network(session: nox.Session) -> None:
+    """Hosts on a network, in namespaces of this Linux, which takes root's rights; nothing outside is touched."""
+    session.install("-q", "-e", ".[all,test]")
+    lacking = session.run("python", "tests/network/hosts.py", silent=True)
+    if lacking and lacking.strip():
+        session.skip(lacking.strip())
+    session.run("pytest", "-q", "-p", "no:cacheprovider", "tests/network", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Generated code and pages are up to date, and the examples in the texts run."""
     session.install("-q", "-e", ".[all,test]")

@@ -1,20 +1,28 @@
-"""Hearing what is announced: the finding half of `hap_asyncio.mdns`."""
+"""Hearing: what others announce, who takes a name of ours, and what becomes of this machine's own interfaces.
+
+The listening half of `hap_asyncio.mdns`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
+import ifaddr
 from zeroconf import Error, RecordUpdate, RecordUpdateListener, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo
 
 from hapcore.discovery import SERVICE_TYPE, DiscoveredAccessory, Gone, parse_txt
+from hapcore.ip.interfaces import Interface
 
 from .tasks import settle
 
-__all__ = ["Browser", "Browsing", "News", "cancel"]
+__all__ = ["Browser", "Browsing", "News", "Watch", "cancel", "present", "try_address"]
 
 #: What a browser tells: an accessory found, or changed, or gone.
 News: TypeAlias = DiscoveredAccessory | Gone
@@ -23,6 +31,14 @@ News: TypeAlias = DiscoveredAccessory | Gone
 _MAX_FOUND = 1000
 #: How long to ask for the missing records of a service that was heard of, in milliseconds.
 _RESOLVE_TIME = 3000
+#: Seconds between two looks at the interfaces where the operating system does not tell of changes.
+_LOOK_INTERVAL = 5.0
+#: Seconds to wait for more: an address comes with routes, and others come with it.
+_SETTLE_TIME = 0.1
+#: Linux: the groups of routing netlink that tell of links and of addresses of both families.
+_NETLINK_GROUPS = 0x1 | 0x10 | 0x100
+#: Linux: where nothing is heard, whatever addresses there are.
+_DOWN = {"down", "lowerlayerdown", "notpresent"}
 
 
 class Browser(RecordUpdateListener):
@@ -54,6 +70,17 @@ class Browser(RecordUpdateListener):
         await cancel(*self._resolving.values())
         self._closed(self)
 
+    async def ask(self) -> None:
+        """Ask anew who is there and where: the network is another, or was away. Who does not answer is not gone yet."""
+        cache = self._zeroconf.cache
+        for name in self._found:
+            about = list(cache.async_entries_with_name(name))
+            for host in {str(server) for record in about if (server := getattr(record, "server", None))}:
+                about += cache.async_entries_with_name(host)
+            cache.async_remove_records(about)
+        await self._browser.async_cancel()
+        self._browser = AsyncServiceBrowser(self._zeroconf, SERVICE_TYPE, handlers=[self._heard])
+
     def async_update_records(self, zc: Zeroconf, now: float, records: list[RecordUpdate]) -> None:  # noqa: ARG002
         """zeroconf's call for the records of one packet."""
         for update in records:
@@ -62,6 +89,8 @@ class Browser(RecordUpdateListener):
             if text is not None and name in self._found and not update.new.is_expired(now):
                 self._texts[name] = text
                 self._changed.add(name)
+            elif hasattr(update.new, "address") and update.new.is_expired(now):
+                self._changed.update(self._found)  # somebody has one address less, which zeroconf's browser keeps quiet
 
     def async_update_records_complete(self) -> None:
         """zeroconf's call after the last record of a packet."""
@@ -169,6 +198,79 @@ class Browsing(AsyncIterator[News]):
     def _hear(self, news: News) -> None:
         self._news[news.device_id] = news
         self._awake.set()
+
+
+class Watch:
+    """Wakes when the interfaces of this machine may have changed: told by Linux, from time to time elsewhere."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Event()
+        self._kernel = _open_netlink()
+        if self._kernel is not None:
+            asyncio.get_running_loop().add_reader(self._kernel, self._told)
+
+    async def wait(self) -> None:
+        """Until there may be something new to see."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_INTERVAL if self._kernel is None else None):
+                await self._changed.wait()
+        await asyncio.sleep(_SETTLE_TIME)
+        self._changed.clear()
+
+    def close(self) -> None:
+        """Watch no more."""
+        if self._kernel is not None:
+            asyncio.get_running_loop().remove_reader(self._kernel)
+            self._kernel.close()
+
+    def _told(self) -> None:
+        with suppress(OSError):  # so much at once that some was dropped: changed all the same
+            while self._kernel is not None and self._kernel.recv(65536):
+                self._changed.set()
+        self._changed.set()
+
+
+def _open_netlink() -> socket.socket | None:
+    if not hasattr(socket, "AF_NETLINK"):
+        return None
+    with suppress(OSError):  # not in every sandbox
+        kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)
+        kernel.setblocking(False)
+        kernel.bind((0, _NETLINK_GROUPS))
+        return kernel
+    return None
+
+
+def present() -> list[Interface]:
+    """The interfaces that run. An address that IPv6 still looks for duplicates of cannot be used yet, and is left out.
+
+    A pulled cable takes the interface out of the list on Linux; elsewhere only the loss of its addresses does.
+    """
+    found: list[Interface] = []
+    for adapter in ifaddr.get_adapters():
+        index = adapter.index or 0
+        texts = [one.ip if isinstance(one.ip, str) else one.ip[0].partition("%")[0] for one in adapter.ips]
+        usable = tuple(text for text in texts if try_address(text, index) is None)
+        if usable and _runs(adapter.nice_name):
+            found.append(Interface(adapter.nice_name, index, usable))
+    return found
+
+
+def try_address(address: str, index: int = 0) -> OSError | None:
+    """Why an address cannot be used on the interface with this number; None when it can."""
+    try:
+        *_, (family, *_, where) = socket.getaddrinfo(address, 0, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((*where[:3], where[3] or index) if len(where) == 4 else where)
+    except OSError as error:
+        return error
+    return None
+
+
+def _runs(name: str) -> bool:
+    with suppress(OSError):  # not Linux, or an alias
+        return Path("/sys/class/net", name, "operstate").read_text(encoding="ascii").strip() not in _DOWN
+    return True
 
 
 async def cancel(*futures: asyncio.Future[None]) -> None:

@@ -7,27 +7,22 @@ stands in `hapcore.discovery`; here it is only carried.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import socket
+import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-import zeroconf
 from attrs import define
-from zeroconf import (
-    InterfaceChoice,
-    IPVersion,
-    NonUniqueNameException,
-    ServiceNameAlreadyRegistered,
-)
+from zeroconf import IPVersion, NonUniqueNameException, RecordUpdate, RecordUpdateListener, ServiceNameAlreadyRegistered
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from hapcore.discovery import SERVICE_TYPE, ServiceRecord, device_key, host_label, instance_name
 from hapcore.errors import LocalProtocolError
+from hapcore.ip.claims import Claim, Decision
+from hapcore.ip.interfaces import Interface, announced, check, choose, reachable, senders
 
-from .browser import Browser, Browsing, News, cancel
-from .tasks import settle
+from .browser import Browser, Browsing, News, Watch, cancel, present, try_address
+from .tasks import Tasks, settle
 
 __all__ = ["Browser", "Browsing", "Mdns", "News", "open_mdns"]
 
@@ -36,13 +31,15 @@ _MAX_NAMES = 100
 #: Seconds that others may believe the TXT record (RFC 6762 10).
 _TTL = 4500
 
+_log = logging.getLogger("hap_asyncio")
+
 
 @define(eq=False)
 class _Announcement:
-    record: ServiceRecord
+    claim: Claim
     port: int
+    #: As the caller wants them: of all chosen interfaces (none), of those named, or themselves.
     addresses: tuple[str, ...]
-    name: str
     info: AsyncServiceInfo
     repeats: asyncio.Future[None]
     changes: int = 0
@@ -63,13 +60,32 @@ def _make_info(
     )
 
 
+class _Rivals(RecordUpdateListener):
+    """Tells of every service that a host has now, by its name and host: zeroconf minds a taken name only at first."""
+
+    def __init__(self, heard: Callable[[str, str], object]) -> None:
+        self._heard = heard
+
+    def async_update_records(self, zc: object, now: float, records: list[RecordUpdate]) -> None:  # noqa: ARG002
+        """zeroconf's call for the records of one packet."""
+        for update in records:
+            server: str | None = getattr(update.new, "server", None)
+            if server is not None and not update.new.is_expired(now):
+                self._heard(update.new.name, server)
+
+
 class Mdns:
     """Announces and finds accessories on some interfaces. Open one with `open_mdns()`."""
 
-    def __init__(self, responder: AsyncZeroconf, own_addresses: Sequence[str], probe: bool) -> None:
+    def __init__(
+        self, responder: AsyncZeroconf, wanted: Sequence[str] | None, chosen: Sequence[Interface], probe: bool
+    ) -> None:
         self._responder: Any = responder  # its annotations leave the type of what it awaits open
-        self._own_addresses = tuple(own_addresses)
+        self._wanted = wanted
+        self._chosen = tuple(chosen)
         self._probe = probe
+        self._tasks = Tasks()
+        self._loop = asyncio.get_running_loop()
         self._announced: dict[str, _Announcement] = {}
         self._browsers: set[Browser] = set()
         self._browsings: set[Browsing] = set()
@@ -78,22 +94,28 @@ class Mdns:
     @classmethod
     async def open(cls, interfaces: Sequence[str] | None = None, probe: bool = True) -> Mdns:
         """See `open_mdns`; has to be closed with `aclose()`."""
-        chosen = None if interfaces is None else _check_interfaces(interfaces)
-        if chosen is None:
-            responder = AsyncZeroconf(interfaces=InterfaceChoice.All, ip_version=IPVersion.V4Only)
-            addresses = _own_addresses()
-        else:
-            responder = AsyncZeroconf(interfaces=chosen)
-            addresses = chosen
+        there = present()
+        if interfaces is not None:
+            check(interfaces, there)
+            for one in interfaces:
+                # zeroconf goes on without an interface that is not there; its user would wait for ever
+                if not choose(there, [one]) and (error := try_address(one)) is not None:
+                    raise OSError(error.errno, f"{one} is no interface of this machine: {error.strerror}")
+        chosen = choose(there, interfaces)
+        responder = AsyncZeroconf(interfaces=senders(chosen))
         try:
             await responder.zeroconf.async_wait_for_start()
         except BaseException:
             await responder.async_close()
             raise
-        return cls(responder, addresses, probe)
+        mdns = cls(responder, interfaces, chosen, probe)
+        mdns._tasks.start(mdns._follow())
+        responder.zeroconf.async_add_listener(_Rivals(mdns._hear), None)
+        return mdns
 
     async def aclose(self) -> None:
         """Stop browsing, say goodbye for what is announced, close the sockets; `open_mdns()` does it."""
+        await self._tasks.aclose()
         for browsing in list(self._browsings):
             await browsing.aclose()
         for browser in list(self._browsers):
@@ -105,17 +127,18 @@ class Mdns:
     async def advertise(self, record: ServiceRecord, port: int, addresses: Sequence[str] = ()) -> str:
         """Announce an accessory, or at once what has changed about it, and return the instance name in use.
 
-        `addresses` empty stands for those of the chosen interfaces. A name that the network has already becomes
+        `addresses` are IP addresses, or names of interfaces for whatever addresses these have; empty stands for those
+        of the chosen interfaces. The announcement follows when they change. A name that the network has already becomes
         "Name (2)" and so on. Returns once the first announcement is out: after about 1.2 s of asking for the name the
         first time (see `open_mdns`), immediately afterwards. Calls are carried out in their order.
         """
         async with self._order:
-            wanted = tuple(addresses) or self._own_addresses
+            wanted = tuple(addresses)
             known = self._announced.get(device_key(record.device_id))
             if known is not None:
-                if (known.record.name, known.port, known.addresses) == (record.name, port, wanted):
+                if (known.claim.record.name, known.port, known.addresses) == (record.name, port, wanted):
                     await self._announce_change(known, record)
-                    return known.name
+                    return known.claim.name
                 await self._withdraw(known)
             return await self._register(record, port, wanted)
 
@@ -146,38 +169,93 @@ class Mdns:
         self._browsers.add(browser)
         return browser
 
-    async def _register(self, record: ServiceRecord, port: int, addresses: tuple[str, ...]) -> str:
-        for attempt in range(1, _MAX_NAMES + 1):
+    async def _register(self, record: ServiceRecord, port: int, addresses: tuple[str, ...], first: int = 1) -> str:
+        for attempt in range(first, _MAX_NAMES + 1):
             name = instance_name(record.name, attempt)
-            info = _make_info(record, name, port, addresses)
+            info = _make_info(record, name, port, self._addresses(addresses))
             try:
                 repeats = await self._responder.async_register_service(
                     info, strict=False, cooperating_responders=not self._probe
                 )
             except (NonUniqueNameException, ServiceNameAlreadyRegistered):
                 continue
-            self._announced[device_key(record.device_id)] = _Announcement(record, port, addresses, name, info, repeats)
+            known = _Announcement(Claim(record, attempt), port, addresses, info, repeats)
+            self._announced[device_key(record.device_id)] = known
             await asyncio.sleep(0)  # lets the first announcement out
             return name
         raise LocalProtocolError(f"{_MAX_NAMES} names like {record.name!r} are taken on this network", argument="name")
 
     async def _announce_change(self, known: _Announcement, record: ServiceRecord) -> None:
         await cancel(known.repeats)  # repeats of the old record would undo the new one
-        known.record = record
+        known.claim.record = record
         known.changes += 1
-        known.info = _make_info(record, known.name, known.port, known.addresses, known.changes)
+        addresses = self._addresses(known.addresses)
+        known.info = _make_info(record, known.claim.name, known.port, addresses, known.changes)
         known.repeats = await self._responder.async_update_service(known.info)
         await asyncio.sleep(0)
 
     async def _withdraw(self, known: _Announcement) -> None:
         await cancel(known.repeats)
-        del self._announced[device_key(known.record.device_id)]
+        del self._announced[device_key(known.claim.record.device_id)]
         await (await self._responder.async_unregister_service(known.info))
+
+    def _addresses(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """What to announce now."""
+        return reachable(present(), wanted) if wanted else announced(self._chosen)
+
+    async def _follow(self) -> None:
+        """Go along with the interfaces of this machine: listen where they are, announce where we are."""
+        watch = Watch()
+        try:
+            while True:
+                await watch.wait()
+                chosen = choose(present(), self._wanted)
+                if chosen != self._chosen:
+                    async with self._order:
+                        await self._move(chosen)
+        finally:
+            watch.close()
+
+    async def _move(self, chosen: tuple[Interface, ...]) -> None:
+        try:
+            # Not its method of the same name: that one would announce by itself, for seconds, what is out of date soon.
+            await self._responder.zeroconf.engine.async_update_interfaces(senders(chosen), IPVersion.All, False)
+        except OSError as error:
+            _log.warning("could not follow a change of network interfaces: %s", error)
+            return
+        self._chosen = chosen
+        for known in self._announced.values():
+            await self._announce_change(known, known.claim.record)
+        for browser in tuple(self._browsers):
+            await browser.ask()
+
+    def _hear(self, name: str, host: str) -> None:
+        """Some host says that a service of this name is its own."""
+        for known in self._announced.values():
+            decision = known.claim.heard(name.removesuffix(f".{SERVICE_TYPE}"), host, self._loop.time())
+            if decision is not Decision.IGNORE:
+                self._tasks.start(self._settle_claim(known, decision))
+
+    async def _settle_claim(self, known: _Announcement, decision: Decision) -> None:
+        async with self._order:
+            record = known.claim.record
+            if self._announced.get(key := device_key(record.device_id)) is not known:
+                return
+            if decision is Decision.DEFEND:
+                await self._announce_change(known, record)
+                return
+            await cancel(known.repeats)
+            del self._announced[key]
+            self._responder.zeroconf.registry.async_remove(known.info)  # no goodbye: it would be for the other's
+            await self._register(record, known.port, known.addresses, known.claim.attempt + 1)
 
 
 @asynccontextmanager
 async def open_mdns(interfaces: Sequence[str] | None = None, *, probe: bool = True) -> AsyncGenerator[Mdns, None]:
-    """mDNS on `interfaces`, given by their IP addresses (None: all with an IPv4 address), for the length of a block.
+    """mDNS on `interfaces`, given by names or IP addresses (None: all), for the length of a block.
+
+    It follows what becomes of them: a new address, a pulled cable, an interface that comes or goes. On Linux at once,
+    elsewhere within 5 s. IPv4 and IPv6 alike.
 
     With `probe` False names are announced without asking whether the network has them: for names that cannot clash,
     and where 1.2 s matter. Raises `LocalProtocolError` for what is no address, `OSError` for one that is not ours.
@@ -188,27 +266,3 @@ async def open_mdns(interfaces: Sequence[str] | None = None, *, probe: bool = Tr
         yield mdns
     finally:
         await settle(mdns.aclose())
-
-
-def _check_interfaces(interfaces: Sequence[str]) -> list[str]:
-    chosen = list(dict.fromkeys(interfaces))
-    if not chosen:
-        raise LocalProtocolError("name at least one interface, or None for all", argument="interfaces")
-    for address in chosen:
-        try:
-            version = ipaddress.ip_address(address).version
-        except ValueError:
-            raise LocalProtocolError(f"{address!r} is no IP address", argument="interfaces") from None
-        # zeroconf goes on without an interface that is not there; its user would wait for answers that never come
-        with socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(socket.getaddrinfo(address, 0, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0][4])
-            except OSError as error:
-                raise OSError(error.errno, f"{address} is no interface of this machine: {error.strerror}") from None
-    return chosen
-
-
-def _own_addresses() -> list[str]:
-    """Where this machine can be reached by IPv4; itself only if there is nobody else."""
-    addresses: list[str] = zeroconf.get_all_addresses()  # type: ignore[attr-defined]  # public, but not declared so
-    return [address for address in addresses if not address.startswith("127.")] or addresses

@@ -36,7 +36,8 @@ class Mdns:
     def advertise(self, record: ServiceRecord, port: int, addresses: Sequence[str] = ()) -> str:
         """Announce an accessory, or at once what has changed about it, and return the instance name in use.
 
-        `addresses` empty stands for those of the chosen interfaces. A name that the network has already becomes
+        `addresses` are IP addresses, or names of interfaces for whatever addresses these have; empty stands for those
+        of the chosen interfaces. The announcement follows when they change. A name that the network has already becomes
         "Name (2)" and so on. Returns once the first announcement is out: after about 1.2 s of asking for the name the
         first time (see `open_mdns`), immediately afterwards. Calls are carried out in their order.
         """
@@ -119,7 +120,10 @@ class Browsing(Feed[DiscoveredAccessory | Gone], AbstractContextManager["Browsin
 
 @contextmanager
 def open_mdns(interfaces: Sequence[str] | None = None, *, probe: bool = True) -> Generator[Mdns, None, None]:
-    """mDNS on `interfaces`, given by their IP addresses (None: all with an IPv4 address), for the length of a block.
+    """mDNS on `interfaces`, given by names or IP addresses (None: all), for the length of a block.
+
+    It follows what becomes of them: a new address, a pulled cable, an interface that comes or goes. On Linux at once,
+    elsewhere within 5 s. IPv4 and IPv6 alike.
 
     With `probe` False names are announced without asking whether the network has them: for names that cannot clash,
     and where 1.2 s matter. Raises `LocalProtocolError` for what is no address, `OSError` for one that is not ours.

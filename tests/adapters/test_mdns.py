@@ -15,6 +15,7 @@ import trio
 import trio.testing
 import zeroconf
 
+from hap_asyncio.browser import present
 from hap_trio.bridge import Way, open_bridge
 from hap_trio.mdns import Browsing, Mdns, open_mdns
 from hapcore.discovery import SERVICE_TYPE, DiscoveredAccessory, FeatureFlags, Gone, ServiceRecord, StatusFlags
@@ -432,11 +433,20 @@ async def test_without_an_id_it_is_nobody(far: Mdns) -> None:
 # --- interfaces -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("interfaces", [["lo"], ["127.0.0.1", "nonsense"], []])
-async def test_what_is_no_address_is_the_callers_mistake(way: Way, interfaces: list[str]) -> None:
+@pytest.mark.parametrize("interfaces", [["nonsense"], ["127.0.0.1", "nonsense"], ["127.0.0.1%"], []])
+async def test_what_is_no_interface_is_the_callers_mistake(way: Way, interfaces: list[str]) -> None:
     with pytest.raises(LocalProtocolError, match="interfaces"):
         async with open_mdns(interfaces):
             raise AssertionError
+
+
+async def test_an_interface_has_a_name(far: Mdns, way: Way) -> None:
+    name = next(interface.name for interface in present() if "127.0.0.1" in interface.addresses)
+    record = _record()
+    with trio.fail_after(LIMIT):
+        async with far.browse() as news, open_mdns([name], probe=False) as near:
+            await near.advertise(record, 4711)
+            assert "127.0.0.1" in (await _found(news, record.device_id)).addresses
 
 
 async def test_an_address_of_somebody_else_is_an_os_error(way: Way) -> None:

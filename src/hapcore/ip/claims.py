@@ -1,0 +1,55 @@
+"""An instance name on the network, and what to do when somebody else has it too (HAP 11.3, RFC 6762 9)."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from attrs import define
+
+from hapcore.discovery import ServiceRecord, host_label, instance_name
+
+__all__ = ["Claim", "Decision"]
+
+#: Seconds for which a name is defended against somebody who should yield. Who takes it later still, keeps it.
+DEFENCE_SECONDS = 2.0
+
+
+class Decision(Enum):
+    """What to do about a name that was heard."""
+
+    IGNORE = "ignore"
+    DEFEND = "defend"
+    YIELD = "yield"
+
+
+@define
+class Claim:
+    """The name that an accessory goes by; `attempt` counts the names tried (see `instance_name`)."""
+
+    record: ServiceRecord
+    attempt: int
+    _contested: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The instance name."""
+        return instance_name(self.record.name, self.attempt)
+
+    @property
+    def host(self) -> str:
+        """The host it is on, with the domain."""
+        return f"{host_label(self.record.device_id)}.local."
+
+    def heard(self, name: str, host: str, now: float) -> Decision:
+        """Somebody announces a service of this instance name on this host.
+
+        Of two that hear each other one has to yield and one to stay, without a word between them: the host that comes
+        first in the alphabet yields at once. The other announces again, and yields to whoever goes on after 2 s: it is
+        one that never yields.
+        """
+        if name.casefold() != self.name.casefold() or host.casefold() == self.host.casefold():
+            return Decision.IGNORE
+        if self._contested is None:
+            self._contested = now
+            return Decision.YIELD if self.host.casefold() < host.casefold() else Decision.DEFEND
+        return Decision.YIELD if now - self._contested > DEFENCE_SECONDS else Decision.IGNORE
