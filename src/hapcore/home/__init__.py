@@ -18,12 +18,29 @@ from hapcore.home.commands import (
     Remove,
     StartPairing,
     Stop,
+    Supervise,
 )
 from hapcore.home.effects import Browse, Connect, StopBrowsing, Via
 from hapcore.home.events import Ended, News, NotStored, Told
 from hapcore.home.home import Home
+from hapcore.home.supervision import (
+    Available,
+    DatabaseChanged,
+    Gap,
+    Happening,
+    Source,
+    Unavailable,
+    ValueChanged,
+)
 
 __all__ = [
+    "ValueChanged",
+    "Unavailable",
+    "Source",
+    "Happening",
+    "Gap",
+    "DatabaseChanged",
+    "Available",
     "Adopt",
     "Ask",
     "Browse",
@@ -46,6 +63,7 @@ __all__ = [
     "StartPairing",
     "Stop",
     "StopBrowsing",
+    "Supervise",
     "Told",
     "Via",
 ]

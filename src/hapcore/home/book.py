@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import evolve
 
@@ -18,6 +18,8 @@ class Book:
     """The records of a pairings file. `table` is what the store holds; raises `StateError` for what it cannot read."""
 
     def __init__(self, table: Mapping[str, bytes]) -> None:
+        #: Hears of each pairing that is put in, by its alias.
+        self.noted: Callable[[str], object] = lambda _: None
         self._records: dict[str, PairedAccessory] = {}
         #: Pairings that another controller is still to make, by alias.
         self.prepared: dict[str, PreparedPairing] = {}
@@ -59,7 +61,10 @@ class Book:
 
     def put(self, record: PairedAccessory) -> None:
         """Note what has been stored."""
+        before = self._records.get(record.alias)
         self._records[record.alias] = record
+        if before is None or before.pairing != record.pairing:
+            self.noted(record.alias)
 
     def drop(self, alias: str) -> None:
         """Note what has been forgotten."""

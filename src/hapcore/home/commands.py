@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from attrs import field, frozen
 
 from hapcore.controller.commands import Read
 from hapcore.discovery import DiscoveredAccessory, Transport
 from hapcore.engine import Command
+from hapcore.errors import LocalProtocolError
 from hapcore.home.target import Where
 from hapcore.ids import CharacteristicId
 from hapcore.setup_code import SetupCode, SetupPayload
@@ -31,9 +32,17 @@ __all__ = [
     "Remove",
     "StartPairing",
     "Stop",
+    "Supervise",
 ]
 
 R = TypeVar("R")
+#: Seconds between polls. More often than each second is what events are for; a day is as good as never.
+MIN_POLL: Final = 1.0
+MAX_POLL: Final = 86400.0
+#: Seconds between two requests of the home's own.
+MAX_PACE: Final = 60.0
+#: Characteristics one request reads. Small devices run out of memory above this.
+MAX_BATCH: Final = 49
 
 
 @frozen
@@ -72,6 +81,46 @@ class Stop(Command[None]):
     """No more news `to` this reader. Unknown ones are no error."""
 
     to: Hashable
+
+
+def _optional_ids(ids: Iterable[tuple[int, int]] | None) -> tuple[CharacteristicId, ...] | None:
+    return None if ids is None else _ids(ids)
+
+
+def _optional_aliases(aliases: Iterable[str] | None) -> tuple[str, ...] | None:
+    return None if aliases is None else tuple(dict.fromkeys(aliases))
+
+
+@frozen
+class Supervise(Command[None]):
+    """Keep accessories connected and followed, until `Stop(to)`: have `News(to, Happening)` come, whatever happens.
+
+    `aliases` None means all that are paired, and will be. `ids` are the characteristics to follow, of each of them;
+    None: all that say when they change, and those that can be read but do not say it, except for what never changes
+    (names, serial numbers) and what has to be asked in a certain way (TLV8 and data). What does not say when it changes
+    is read every `poll` seconds, as is one characteristic of an accessory that says everything by itself, to see
+    whether it is still there. `pace` seconds lie between two requests nobody has asked for, and each reads at most
+    `batch` (1 to 49) characteristics; the application's own requests go in between. Over Bluetooth LE, where each poll
+    costs a battery a connection, an hour lies between polls at least.
+
+    It ends by itself only where the last of the `aliases` is removed. Raises `LocalProtocolError` for an unknown alias.
+    """
+
+    to: Hashable
+    aliases: tuple[str, ...] | None = field(default=None, converter=_optional_aliases)
+    ids: tuple[CharacteristicId, ...] | None = field(default=None, converter=_optional_ids)
+    poll: float = 60.0
+    pace: float = 0.05
+    batch: int = MAX_BATCH
+
+    def __attrs_post_init__(self) -> None:
+        for argument, value, least, most in (
+            ("poll", self.poll, MIN_POLL, MAX_POLL),
+            ("pace", self.pace, 0, MAX_PACE),
+            ("batch", self.batch, 1, MAX_BATCH),
+        ):
+            if not least <= value <= most:
+                raise LocalProtocolError(f"{value} is not within {least:g} to {most:g}", argument=argument)
 
 
 @frozen

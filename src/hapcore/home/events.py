@@ -10,16 +10,17 @@ from hapcore.controller.events import CharacteristicChanged
 from hapcore.discovery import DiscoveredAccessory
 from hapcore.engine import Event
 from hapcore.errors import HapError
+from hapcore.home.supervision.happenings import Happening
 
 __all__ = ["Ended", "News", "NotStored", "Told"]
 
 
 @frozen
 class News(Event):
-    """Something new for a reader: of `Follow` a changed value, of `Discover` an accessory."""
+    """Something new for a reader: of `Follow` a changed value, of `Discover` an accessory, of `Supervise` any."""
 
     to: Hashable
-    item: CharacteristicChanged | DiscoveredAccessory
+    item: CharacteristicChanged | DiscoveredAccessory | Happening
 
 
 @frozen

@@ -27,6 +27,7 @@ from hapcore.home.links import Links
 from hapcore.home.procedure import Agenda, Procedure, Promise, Task
 from hapcore.home.residents import Resident, Residents
 from hapcore.home.seeking import Seeking
+from hapcore.home.supervision.supervision import Supervision
 from hapcore.home.target import Address
 from hapcore.home.timers import Timers
 from hapcore.home.visits import Visits
@@ -77,7 +78,9 @@ class Home(Engine):
         self._timers = Timers()
         self._links = Links(agenda, self._timers, emit, make)
         self._seeking = Seeking(agenda, self._timers, emit, discovery)
-        self._residents = Residents(self._book, self._links, self._seeking, agenda, emit, self._store, self._peer)
+        self._residents = Residents(
+            self._book, self._links, self._seeking, agenda, self._timers, emit, self._store, self._peer
+        )
         self._visits = Visits(
             self._book, self._links, agenda, self._timers, self._store, self._peer, self._residents.take
         )
@@ -89,6 +92,9 @@ class Home(Engine):
 
             peer = None if callable(engine) else engine.peer
             self._radio = Radio(self._learnt, self._links, self._seeking, agenda, emit, entropy, peer)
+        self._supervision = Supervision(
+            self._book, self._residents, self._links, self._seeking, agenda, self._timers, emit, entropy
+        )
         self._under_way: dict[Task[Any], CommandId] = {}
         #: Readers that are on the way to what they want to follow.
         self._coming: set[Hashable] = set()
@@ -108,6 +114,7 @@ class Home(Engine):
         self._acts: Mapping[type[Command[Any]], Callable[[Any], None]] = {
             commands.Stop: self._stop,
             commands.Discover: self._discover,
+            commands.Supervise: self._supervise,
             commands.CancelPairing: lambda command: self._visits.cancel(command.pairing),
             commands.Disconnect: self._disconnect,
             commands.Close: self._close,
@@ -245,6 +252,8 @@ class Home(Engine):
         """When the first connection, search or attempt is due."""
         links, timers, readers = self._links.due, self._timers.entries, self._seeking.readers
         dues = list(links.values())
+        if (due := self._supervision.due) is not None:
+            dues.append(due)
         if timers:
             dues += [due for due, _ in timers.values()]
         if readers:
@@ -257,6 +266,7 @@ class Home(Engine):
         self._links.expire(now)
         self._seeking.expire(now)
         self._timers.expire()
+        self._supervision.expire(now)
         self._work()
 
     # --- commands -------------------------------------------------------------------------------------------------
@@ -323,13 +333,19 @@ class Home(Engine):
         return run()
 
     def _check_reader(self, to: Hashable) -> None:
-        if to in self._coming or self._links.follows(to) or self._seeking.follows(to):
+        followed = self._links.follows(to) or self._seeking.follows(to) or self._supervision.follows(to)
+        if to in self._coming or followed:
             raise LocalProtocolError("this reader follows something already", argument="to")
 
     def _stop(self, command: commands.Stop) -> None:
         self._coming.discard(command.to)
         self._links.unfollow(command.to)
         self._seeking.end(command.to)
+        self._supervision.end(command.to)
+
+    def _supervise(self, command: commands.Supervise) -> None:
+        self._check_reader(command.to)
+        self._supervision.begin(command)
 
     def _discover(self, command: commands.Discover) -> None:
         self._seeking.check()
@@ -364,6 +380,7 @@ class Home(Engine):
             except (PeerError, EffectFailed):  # the latter where there is nothing to listen with
                 if not force:
                     raise
+            self._supervision.removed(alias)
             self._residents.drop(alias)
             yield from self._store(Forget(alias))
             self._forget(pairing)
@@ -397,6 +414,7 @@ class Home(Engine):
         self._closed = True
         for task in self._under_way:
             task.stop(Stopped())
+        self._supervision.end_all()
         self._residents.close_all()
         self._seeking.end_all(None)
         self._work()

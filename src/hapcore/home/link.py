@@ -7,13 +7,13 @@ from typing import Any, Final, Protocol
 
 from hapcore.controller.subscriptions import Subscriptions
 from hapcore.controller.typed import BY_DATABASE
-from hapcore.engine import Command, CommandId, ConnectionId, Output
-from hapcore.errors import Disconnected
+from hapcore.engine import Command, CommandId, ConnectionId, Event, Output
+from hapcore.errors import Disconnected, HapError
 from hapcore.home.procedure import Agenda, Promise
 from hapcore.home.target import Address
 from hapcore.model.remote import AccessoryDescription
 
-__all__ = ["CONNECT_LIMIT", "MAX_LINKS", "Carrier", "Link", "LinkState", "Stopped"]
+__all__ = ["CONNECT_LIMIT", "MAX_LINKS", "Carrier", "Keeper", "Link", "LinkState", "Stopped"]
 
 #: Seconds until an attempt to connect is given up whose end nobody tells. Adapters give up after 10 s at most.
 CONNECT_LIMIT: Final = 15.0
@@ -64,10 +64,26 @@ class LinkState(Enum):
     CLOSED = "closed"
 
 
+class Keeper(Protocol):
+    """Who watches over an accessory, and hears what its link says."""
+
+    def told(self, event: Event) -> None:
+        """Something happened, and be it that the link is over."""
+
+    def lost(self, reason: HapError) -> None:
+        """The accessory cannot be reached, though the link goes on."""
+
+    def reached(self) -> None:
+        """It can be reached again."""
+
+    def restocked(self) -> None:
+        """Its database is another one, and was read already."""
+
+
 class Link:
     """A connection on its way, or there, or over. Never used again: a new connection, a new link."""
 
-    __slots__ = ("address", "alias", "carrier", "database", "number", "opened", "readers", "state", "waiting")
+    __slots__ = ("address", "alias", "carrier", "database", "number", "opened", "readers", "state", "waiting", "watch")
 
     def __init__(
         self, number: ConnectionId, address: Address, database: tuple[AccessoryDescription, ...], agenda: Agenda
@@ -84,6 +100,8 @@ class Link:
         #: By the number the engine gave: the number the home gave, or the procedure's promise.
         self.waiting: dict[CommandId, CommandId | Promise[Any]] = {}
         self.readers = Subscriptions[Any]()
+        #: Who keeps it; also one of the readers.
+        self.watch: Keeper | None = None
 
     @property
     def secured(self) -> bool:
@@ -93,6 +111,10 @@ class Link:
     def fits(self, command: Command[Any]) -> bool:
         """Whether what the command counts on is known."""
         return bool(self.carrier.accessories) or type(command) not in BY_DATABASE
+
+    def inform(self, keeper: Keeper, event: Event) -> None:
+        """Have who watches over it know what it says."""
+        keeper.told(event)
 
     def lost(self) -> None:
         """It is over."""

@@ -23,10 +23,11 @@ from hapcore.engine import (
 from hapcore.errors import Disconnected, HapError, LocalProtocolError
 from hapcore.home.effects import Connect, Via
 from hapcore.home.events import Ended, News, Told
-from hapcore.home.link import CONNECT_LIMIT, MAX_LINKS, Carrier, Link, LinkState
+from hapcore.home.link import CONNECT_LIMIT, MAX_LINKS, Carrier, Keeper, Link, LinkState
 from hapcore.home.procedure import Agenda, Procedure, Promise
 from hapcore.home.target import Address
 from hapcore.home.timers import Timers
+from hapcore.ids import CharacteristicId
 from hapcore.model.remote import AccessoryDescription
 from hapcore.pairing.keylog import SessionKeysMade
 
@@ -124,6 +125,18 @@ class Links:
             self._part(to)
             raise
 
+    def keep(self, link: Link, keeper: Keeper, ids: Iterable[CharacteristicId]) -> None:
+        """Have a keeper told what the link says, and of changes of these; it subscribes itself."""
+        link.watch = keeper
+        link.readers.add(keeper, ids)
+
+    def release(self, link: Link) -> None:
+        """A keeper is gone."""
+        keeper, link.watch = link.watch, None
+        unsubscribe = None if keeper is None else link.readers.remove(keeper)
+        if unsubscribe is not None and link.state is LinkState.OPEN:
+            self.post(link, unsubscribe)
+
     def unfollow(self, to: Hashable) -> None:
         """A reader is gone; unknown ones are no error."""
         if to in self._followed:
@@ -185,8 +198,12 @@ class Links:
                 waiter.fail(output.error)
             return
         if isinstance(output, CharacteristicChanged):
+            watch = link.watch
             for reader in link.readers.readers(output.id):
-                self._emit(News(reader, output))
+                if reader is watch and watch is not None:
+                    watch.told(output)
+                else:
+                    self._emit(News(reader, output))
             return
         if isinstance(output, CloseConnection):
             self._emit(CloseConnection(link.number))
@@ -199,11 +216,15 @@ class Links:
                 self._emit(Told(link.alias, output))
             if isinstance(output, SessionClosed):
                 self._lost(link, output.reason)
+            if link.watch is not None:
+                link.inform(link.watch, output)
 
     def _lost(self, link: Link, reason: HapError | None) -> None:
         link.lost()
         self._links.pop(link.number, None)
         self.streams.pop(link.number, None)
         for reader in link.readers.end():
+            if reader is link.watch:
+                continue
             self._followed.pop(reader, None)
             self._emit(Ended(reader, reason))

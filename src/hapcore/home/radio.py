@@ -8,16 +8,17 @@ from typing import Any, Final, cast
 from hapcore.ble.advert import EncryptedAdvert, RegularAdvert, parse_manufacturer_data
 from hapcore.ble.controller.discovery import Gallery, discovered
 from hapcore.ble.controller.effects import Scan
+from hapcore.ble.controller.events import AvailabilityChanged, DatabaseChanged, PairingForgotten
 from hapcore.ble.controller.inputs import Advertisement, GattResult
 from hapcore.ble.controller.peer import Peer
 from hapcore.ble.controller.states import Link as State
 from hapcore.ble.controller.telling import cache_key
 from hapcore.discovery import DiscoveredAccessory
-from hapcore.engine import Command, ConnectionId, Effect, Forget, Output, Persist
+from hapcore.engine import Command, ConnectionId, Effect, Event, Forget, Output, Persist
 from hapcore.entropy import Entropy
-from hapcore.errors import EffectFailed
+from hapcore.errors import Disconnected, EffectFailed, PairingRefused
 from hapcore.home.effects import Via
-from hapcore.home.link import Carrier, Link, LinkState
+from hapcore.home.link import Carrier, Keeper, Link, LinkState
 from hapcore.home.links import Links
 from hapcore.home.procedure import Agenda
 from hapcore.home.seeking import Seeking
@@ -59,6 +60,20 @@ class PeerLink(Link):
         """Whatever a command counts on, the peer fetches it."""
         del command
         return True
+
+    def inform(self, keeper: Keeper, event: Event) -> None:
+        """Have who watches over it know what it says."""
+        if isinstance(event, AvailabilityChanged):
+            if event.reachable:
+                keeper.reached()
+            else:
+                keeper.lost(event.reason or Disconnected("the accessory is not heard"))
+        elif isinstance(event, DatabaseChanged):
+            keeper.restocked()
+        elif isinstance(event, PairingForgotten):
+            keeper.lost(PairingRefused("the accessory says that nobody has paired it", error=2, step=4))
+        else:
+            keeper.told(event)
 
     def lost(self) -> None:
         """It is over."""

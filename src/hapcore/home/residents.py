@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final, cast
 
 from hapcore.controller.commands import GetAccessories, VerifyPairing
 from hapcore.discovery import DiscoveredAccessory, Transport
 from hapcore.engine import Command, Effect, Output, Persist
-from hapcore.errors import (
-    Disconnected,
-    EffectFailed,
-    HapError,
-    LocalProtocolError,
-    PeerError,
-    RemoteProtocolError,
-    TimedOut,
-)
+from hapcore.errors import Disconnected, EffectFailed, HapError, LocalProtocolError, TimedOut
 from hapcore.home.book import Book, telling
 from hapcore.home.events import NotStored
 from hapcore.home.link import MAX_LINKS, Link, LinkState, Stopped
 from hapcore.home.links import Links
 from hapcore.home.procedure import Agenda, Procedure, Task
+from hapcore.home.racing import Race
 from hapcore.home.seeking import Seeking
 from hapcore.home.target import Address, Target, split_address
+from hapcore.home.timers import Timers
 from hapcore.pairing.records import Pairing
 
 __all__ = ["LOOK_UP_LIMIT", "Resident", "Residents"]
@@ -35,7 +31,7 @@ LOOK_UP_LIMIT: Final = 5.0
 class Resident:
     """A paired accessory, at the address that was given or wherever it is."""
 
-    __slots__ = ("address", "alias", "connecting", "learning", "link")
+    __slots__ = ("address", "alias", "connecting", "learning", "link", "race")
 
     def __init__(self, alias: str, address: Address | None) -> None:
         self.alias = alias
@@ -43,6 +39,8 @@ class Resident:
         #: The connection there is, or was last.
         self.link: Link | None = None
         self.connecting: Task[Link] | None = None
+        #: The attempts at its addresses, while it is being connected.
+        self.race: Race | None = None
         self.learning: Task[None] | None = None
 
     def ready(self, command: Command[Any]) -> Link | None:
@@ -62,6 +60,7 @@ class Residents:
         links: Links,
         seeking: Seeking,
         agenda: Agenda,
+        timers: Timers,
         emit: Callable[[Output], None],
         store: Callable[[Effect], Procedure[None]],
         peer: Callable[[Pairing], Link],
@@ -71,9 +70,12 @@ class Residents:
         self._links = links
         self._seeking = seeking
         self._agenda = agenda
+        self._timers = timers
         self._emit = emit
         self._store = store
         self.known: dict[tuple[str, str | None], Resident] = {}
+        #: Hears of each accessory that is connected, by its alias.
+        self.risen: Callable[[str], object] = lambda _: None
 
     def take(self, alias: str, link: Link) -> None:
         """The link of an accessory that may be anywhere."""
@@ -140,57 +142,60 @@ class Residents:
         finally:
             one.learning = None
 
+    def hint(self, one: Resident, addresses: Iterable[Address]) -> None:
+        """It says that it is there, just now. Of use to who is looking for it."""
+        if one.race is not None and one.address is None:
+            one.race.add(addresses, again=True)
+
     def _connect(self, one: Resident) -> Procedure[Link]:
         try:
             record = self._book.record(one.alias)
             if record.transport is Transport.BLE:
                 self.take(one.alias, self._peer(record.pairing))
                 return cast("Link", one.link)
-            tried: dict[Address, PeerError] = {}
-            where = self._book.addresses(one.alias) if one.address is None else [one.address]
-            link = yield from self._try(one, record.pairing, where, tried)
+            race = one.race = Race(
+                self._agenda, self._timers, partial(self._prove, one, record.pairing), self._links.close
+            )
+            race.add(self._where(one))
+            link = yield from race.run()
+            device_id = record.pairing.accessory_id
+            found: DiscoveredAccessory | None = None
             if link is None and one.address is None and self._seeking.possible:
-                link = yield from self._look_up(one, record.pairing, tried)
+                # It may be anywhere: where it says that it is now.
+                with suppress(TimedOut):
+                    found = yield from self._seeking.find(device_id, LOOK_UP_LIMIT, Transport.IP)
+                if found is not None:
+                    race.add(Target.of(found).addresses)
+                    link = yield from race.run()
             if link is None:
-                raise telling(list(tried.values()), f"{one.alias} ({record.pairing.accessory_id})")
+                raise telling(list(race.failures.values()), f"{one.alias} ({device_id})")
             one.link, link.alias = link, one.alias
+            found = self._seeking.known(device_id) or found
+            if found is not None and link.address in Target.of(found).addresses:
+                self._agenda.start(self._remember(one.alias, found))
+            self.risen(one.alias)
             return link
         finally:
-            one.connecting = None
+            one.connecting = one.race = None
 
-    def _try(
-        self, one: Resident, pairing: Pairing, addresses: Iterable[Address], tried: dict[Address, PeerError]
-    ) -> Procedure[Link | None]:
-        """The first address at which the accessory proves to be there."""
-        for address in addresses:
-            if address in tried:
-                continue
-            link: Link | None = None
-            known = () if one.link is None else one.link.carrier.accessories
-            try:
-                link = yield from self._links.open(address, known)
-                yield from self._links.ask(link, VerifyPairing(pairing))
-                if link.state is not LinkState.OPEN:
-                    raise Disconnected("the accessory closed the connection")
-            except HapError as error:
-                if link is not None:
-                    self._links.close(link)
-                if isinstance(error, Stopped) or not isinstance(error, Disconnected | RemoteProtocolError):
-                    raise
-                tried[address] = error
-            else:
-                return link
-        return None
+    def _where(self, one: Resident) -> list[Address]:
+        """Where it says that it is, then where it was."""
+        if one.address is not None:
+            return [one.address]
+        found = self._seeking.known(self._book.record(one.alias).pairing.accessory_id)
+        return [*(() if found is None else Target.of(found).addresses), *self._book.addresses(one.alias)]
 
-    def _look_up(self, one: Resident, pairing: Pairing, tried: dict[Address, PeerError]) -> Procedure[Link | None]:
-        """Try where it says that it is now, and remember that if it is true."""
+    def _prove(self, one: Resident, pairing: Pairing, address: Address) -> Procedure[Link]:
+        """A connection to the accessory itself, not just to that address."""
+        known = () if one.link is None else one.link.carrier.accessories
+        link = yield from self._links.open(address, known)
         try:
-            found = yield from self._seeking.find(pairing.accessory_id, LOOK_UP_LIMIT, Transport.IP)
-        except TimedOut:
-            return None
-        link = yield from self._try(one, pairing, Target.of(found).addresses, tried)
-        if link is not None:
-            self._agenda.start(self._remember(one.alias, found))
+            yield from self._links.ask(link, VerifyPairing(pairing))
+            if link.state is not LinkState.OPEN:
+                raise Disconnected("the accessory closed the connection")
+        except HapError:
+            self._links.close(link)
+            raise
         return link
 
     def _remember(self, alias: str, found: DiscoveredAccessory) -> Procedure[None]:

@@ -43,6 +43,9 @@ class Seeking:
         #: What else can be looked at: has somebody begin, or stop.
         self.others: list[Callable[[bool], object]] = []
         self._browsing = False
+        self._watching = False
+        #: Hears of everything as long as accessories are watched over; says whether it knows the accessory.
+        self.watcher: Callable[[str, DiscoveredAccessory | Gone], bool] = lambda _, __: False
         self._found: dict[tuple[str, Transport], DiscoveredAccessory] = {}
         self._finds: dict[Promise[DiscoveredAccessory], Callable[[DiscoveredAccessory], bool]] = {}
         #: Readers of everything, and when they have read enough.
@@ -77,6 +80,16 @@ class Seeking:
             self._finds.pop(promise, None)
             self._browse()
 
+    def known(self, device_id: str) -> DiscoveredAccessory | None:
+        """What the network says of an accessory just now, if somebody looks and it was seen."""
+        found = self._found.get((device_key(device_id), Transport.IP))
+        return found if found is not None and found.addresses else None
+
+    def watch(self, wanted: bool) -> None:
+        """Have everything looked for as long as accessories are watched over."""
+        self._watching = wanted
+        self._browse()
+
     def follows(self, reader: Hashable) -> bool:
         """Whether a reader is told of everything."""
         return reader in self.readers
@@ -107,11 +120,12 @@ class Seeking:
     def heard(self, news: DiscoveredAccessory | Gone) -> None:
         """Something was seen, has changed, or is gone."""
         device = device_key(news.device_id)
+        concerns = self._watching and self.watcher(device, news)
         if isinstance(news, Gone):
             self._found.pop((device, Transport.IP), None)
             return
         key = (device, news.transport)
-        if self._browsing and (key in self._found or len(self._found) < MAX_FOUND):
+        if self._browsing and (concerns or key in self._found or len(self._found) < MAX_FOUND):
             self._found[key] = news
             for reader in self.readers:
                 self._emit(News(reader, news))
@@ -123,6 +137,7 @@ class Seeking:
         """Nobody can look, in one of the places: that is better known than an accessory taken for absent."""
         if self._browsing:
             self._look(False)
+        self._watching = False  # until somebody wants it again
         finds: list[Promise[Any]] = list(self._finds)
         self._finds.clear()
         readers, self.readers = list(self.readers), {}
@@ -137,7 +152,7 @@ class Seeking:
             self.end(reader)
 
     def _browse(self) -> None:
-        wanted = bool(self._finds or self.readers)
+        wanted = self._watching or bool(self._finds or self.readers)
         if wanted is not self._browsing:
             self._look(wanted)
 

@@ -1,0 +1,236 @@
+"""What is known of one accessory, and who is told what of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from itertools import groupby
+from typing import Final, TypeAlias
+
+from attrs import evolve
+
+from hapcore.engine import Output
+from hapcore.errors import HapError, PairingRefused
+from hapcore.home.commands import Supervise
+from hapcore.home.events import News
+from hapcore.home.supervision.happenings import (
+    Available,
+    DatabaseChanged,
+    Gap,
+    Happening,
+    Source,
+    Unavailable,
+    ValueChanged,
+)
+from hapcore.ids import CharacteristicId, Value
+from hapcore.model.metadata import Format, Permission
+from hapcore.model.remote import AccessoryDescription, CharacteristicDescription, ServiceDescription
+from hapcore.model.uuid import ACCESSORY_INFORMATION, BASE, IMMEDIATE, PROTOCOL_INFORMATION
+from hapcore.pairing.items import TlvErrorCode
+
+__all__ = ["Ledger", "is_forgotten"]
+
+_NAME: Final = "00000023" + BASE
+#: What changes only together with the database.
+_FIXED: Final = frozenset([ACCESSORY_INFORMATION, PROTOCOL_INFORMATION])
+#: Formats of what has to be asked in a certain way, and of what is long.
+_OPAQUE: Final = frozenset([Format.TLV8, Format.DATA])
+
+_Key: TypeAlias = tuple[CharacteristicId, str]
+
+
+def is_forgotten(error: HapError | None) -> bool:
+    """Whether an accessory has said that it does not know us any more (HAP 5.1, error 2)."""
+    return isinstance(error, PairingRefused) and error.error == TlvErrorCode.AUTHENTICATION
+
+
+class _Reader:
+    """Who is told, and what it was told last."""
+
+    __slots__ = ("available", "ids", "to", "was")
+
+    def __init__(self, command: Supervise) -> None:
+        self.to = command.to
+        self.ids = None if command.ids is None else frozenset(command.ids)
+        #: None: nothing yet.
+        self.available: bool | None = None
+        #: It has been available to this reader.
+        self.was = False
+
+
+def _each(
+    accessories: Iterable[AccessoryDescription],
+) -> Iterator[tuple[ServiceDescription, CharacteristicDescription]]:
+    return ((service, one) for each in accessories for service in each.services for one in service.characteristics)
+
+
+def _bare(accessories: Iterable[AccessoryDescription]) -> list[AccessoryDescription]:
+    """Without what changes all the time, to compare."""
+    return [
+        evolve(
+            each,
+            services=tuple(
+                evolve(
+                    service,
+                    characteristics=tuple(evolve(one, value=None, ev=None) for one in service.characteristics),
+                )
+                for service in each.services
+            ),
+        )
+        for each in accessories
+    ]
+
+
+class Ledger:
+    """The database and the values of one accessory, and its readers."""
+
+    def __init__(self, alias: str, emit: Callable[[Output], None]) -> None:
+        self._alias = alias
+        self._emit = emit
+        self._readers: dict[Hashable, _Reader] = {}
+        self.accessories: tuple[AccessoryDescription, ...] = ()
+        self._bare: list[AccessoryDescription] = []
+        self._keys: frozenset[_Key] = frozenset()
+        self._presses: frozenset[CharacteristicId] = frozenset()
+        self._values: dict[CharacteristicId, Value] = {}
+        #: Why it is not available, as was said.
+        self._reason: HapError | None = None
+        #: What says by itself when it changes, what has to be asked, and what can be read of both.
+        self.events: tuple[CharacteristicId, ...] = ()
+        self.polls: tuple[CharacteristicId, ...] = ()
+        self.reads: tuple[CharacteristicId, ...] = ()
+
+    # --- readers --------------------------------------------------------------------------------------------------
+
+    @property
+    def readers(self) -> tuple[Hashable, ...]:
+        """Who is told."""
+        return tuple(self._readers)
+
+    def join(self, command: Supervise, *, settled: bool) -> bool:
+        """One more reader, who is told what is known. True if it wants to hear of more than is followed by now.
+
+        `settled` says that everything that is followed is known.
+        """
+        reader = self._readers[command.to] = _Reader(command)
+        before = self.events, self.polls
+        self._choose()
+        more = before != (self.events, self.polls)
+        if self.accessories:
+            every = frozenset(one for one, _ in self._keys)
+            self._say(reader, DatabaseChanged(self._alias, self.accessories, every, frozenset()))
+        for one, value in self._values.items():
+            self._say_value(reader, ValueChanged(self._alias, one, value, Source.READ))
+        if self._reason is not None:
+            self._say_unavailable(reader, self._reason)
+        elif settled and not more:
+            self._say_available(reader)
+        return more
+
+    def leave(self, to: Hashable) -> bool:
+        """A reader is gone. True if now less is followed."""
+        before = self.events, self.polls
+        self._readers.pop(to, None)
+        self._choose()
+        return before != (self.events, self.polls)
+
+    # --- what is told ---------------------------------------------------------------------------------------------
+
+    def available(self) -> None:
+        """It can be used."""
+        self._reason = None
+        for reader in self._readers.values():
+            self._say_available(reader)
+
+    def unavailable(self, reason: HapError) -> None:
+        """It cannot be used. Said once, but that we are forgotten is said in any case."""
+        if self._reason is not None and (is_forgotten(self._reason) or not is_forgotten(reason)):
+            return
+        self._reason = reason
+        for reader in self._readers.values():
+            self._say_unavailable(reader, reason)
+
+    def gap(self, since: float, until: float) -> None:
+        """Events may have been lost."""
+        for reader in self._readers.values():
+            if reader.was:
+                self._say(reader, Gap(self._alias, since, until))
+
+    def note(self, one: CharacteristicId, value: Value, source: Source) -> None:
+        """A value, however it came."""
+        if source is not Source.EVENT and self._values.get(one, self) == value:
+            return
+        if one not in self._presses:
+            self._values[one] = value
+        elif source is not Source.EVENT:
+            return
+        item = ValueChanged(self._alias, one, value, source)
+        for reader in self._readers.values():
+            self._say_value(reader, item)
+
+    def learn(self, accessories: tuple[AccessoryDescription, ...]) -> None:
+        """The database, as read just now."""
+        if accessories is self.accessories:
+            return
+        self.accessories = accessories
+        bare = _bare(accessories)
+        if bare == self._bare:
+            return
+        self._bare = bare
+        before, self._keys = self._keys, frozenset((one.id, one.type) for _, one in _each(accessories))
+        self._presses = frozenset(one.id for _, one in _each(accessories) if one.type in IMMEDIATE)
+        added = frozenset(one for one, _ in self._keys - before)
+        removed = frozenset(one for one, _ in before - self._keys)
+        for one in removed:
+            self._values.pop(one, None)
+        self._choose()
+        for reader in self._readers.values():
+            self._say(reader, DatabaseChanged(self._alias, accessories, added, removed))
+
+    def _say(self, reader: _Reader, item: Happening) -> None:
+        self._emit(News(reader.to, item))
+
+    def _say_value(self, reader: _Reader, item: ValueChanged) -> None:
+        if reader.ids is None or item.id in reader.ids:
+            self._say(reader, item)
+
+    def _say_available(self, reader: _Reader) -> None:
+        if reader.available is not True:
+            reader.available = reader.was = True
+            self._say(reader, Available(self._alias))
+
+    def _say_unavailable(self, reader: _Reader, reason: HapError) -> None:
+        reader.available = False
+        self._say(reader, Unavailable(self._alias, reason))
+
+    # --- what is followed -----------------------------------------------------------------------------------------
+
+    def by_accessory(self) -> list[tuple[CharacteristicId, ...]]:
+        """What says by itself when it changes, accessory by accessory, as phones ask for it (HAP 9.6)."""
+        return [tuple(group) for _, group in groupby(self.events, key=lambda one: one.aid)]
+
+    def demote(self, one: CharacteristicId) -> None:
+        """The accessory refuses events of this."""
+        self.events = tuple(each for each in self.events if each != one)
+        if one in self.reads and one not in self.polls:
+            self.polls = (*self.polls, one)
+
+    def _choose(self) -> None:
+        named = frozenset[CharacteristicId]().union(*(one.ids for one in self._readers.values() if one.ids is not None))
+        all_of_it = any(one.ids is None for one in self._readers.values())
+        events: list[CharacteristicId] = []
+        polls: list[CharacteristicId] = []
+        reads: list[CharacteristicId] = []
+        for service, one in _each(self.accessories):
+            perms = one.metadata.perms
+            says, readable = Permission.EVENTS in perms, Permission.READ in perms
+            if one.id not in named:
+                asked = service.type not in _FIXED and one.type != _NAME
+                if not all_of_it or not (says or (asked and one.metadata.format not in _OPAQUE)):
+                    continue
+            if says:
+                events.append(one.id)
+            elif readable:
+                polls.append(one.id)
+            if readable and one.type not in IMMEDIATE:
+                reads.append(one.id)
+        self.events, self.polls, self.reads = tuple(events), tuple(polls), tuple(reads)

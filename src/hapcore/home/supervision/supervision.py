@@ -1,0 +1,168 @@
+"""All accessories of a home that are watched over, and those who want to hear of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from heapq import heapify, heappop, heappush
+from math import inf
+
+from hapcore.discovery import DiscoveredAccessory, Gone, device_key
+from hapcore.engine import Output
+from hapcore.entropy import Entropy
+from hapcore.errors import Disconnected
+from hapcore.home.book import Book
+from hapcore.home.commands import Supervise
+from hapcore.home.events import Ended
+from hapcore.home.links import Links
+from hapcore.home.procedure import Agenda
+from hapcore.home.residents import Residents
+from hapcore.home.seeking import Seeking
+from hapcore.home.supervision.watch import Watch
+from hapcore.home.timers import Timers
+
+__all__ = ["Supervision"]
+
+
+class Supervision:
+    """The watches by alias. One deadline for each, and no work for those that are not due."""
+
+    def __init__(
+        self,
+        book: Book,
+        residents: Residents,
+        links: Links,
+        seeking: Seeking,
+        agenda: Agenda,
+        timers: Timers,
+        emit: Callable[[Output], None],
+        entropy: Entropy,
+    ) -> None:
+        self.book = book
+        self.residents = residents
+        self.links = links
+        self.seeking = seeking
+        self.agenda = agenda
+        self.timers = timers
+        self.emit = emit
+        self.entropy = entropy
+        self._readers: dict[Hashable, Supervise] = {}
+        self._watches: dict[str, Watch] = {}
+        #: By device id, for what the network tells.
+        self._devices: dict[str, Watch] = {}
+        self._heap: list[tuple[float, int, Watch]] = []
+        self._pushes = 0
+        seeking.watcher = self._heard
+        residents.risen = self._risen
+        book.noted = self._noted
+
+    def follows(self, to: Hashable) -> bool:
+        """Whether a reader is told of accessories."""
+        return to in self._readers
+
+    def begin(self, command: Supervise) -> None:
+        """One more reader. Raises `LocalProtocolError` for an unknown alias, or too many accessories."""
+        aliases = self.book.aliases if command.aliases is None else command.aliases
+        for alias in aliases:
+            self.residents.get(alias, None)
+        self._readers[command.to] = command
+        for alias in aliases:
+            self._join(alias, command)
+
+    def end(self, to: Hashable) -> None:
+        """A reader has heard enough. Unknown ones are no error."""
+        if self._readers.pop(to, None) is None:
+            return
+        for alias, watch in list(self._watches.items()):
+            watch.leave(to)
+            if not watch.ledger.readers:
+                self._drop(alias)
+        self.emit(Ended(to))
+
+    def end_all(self) -> None:
+        """The end of the home."""
+        for to in list(self._readers):
+            self.end(to)
+
+    def removed(self, alias: str) -> None:
+        """An accessory is ours no more."""
+        watch = self._watches.get(alias)
+        if watch is None:
+            return
+        readers = watch.ledger.readers
+        watch.ledger.unavailable(Disconnected("the pairing was removed"))
+        self._drop(alias)
+        for to in readers:
+            aliases = self._readers[to].aliases
+            if aliases is not None and not any(each in self._watches for each in aliases):
+                self.end(to)
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    @property
+    def due(self) -> float | None:
+        """When the first accessory is due."""
+        heap = self._heap
+        while heap and heap[0][2].due != heap[0][0]:
+            heappop(heap)
+        return heap[0][0] if heap else None
+
+    def schedule(self, watch: Watch, until: float) -> None:
+        """Have a watch rung; what was arranged before counts no more."""
+        if watch.due == until:
+            return
+        watch.due = None if until == inf else until
+        if watch.due is None:
+            return
+        heap = self._heap
+        if len(heap) > 2 * len(self._watches):
+            heap[:] = [entry for entry in heap if entry[2].due == entry[0]]
+            heapify(heap)
+        self._pushes += 1
+        heappush(heap, (until, self._pushes, watch))
+
+    def expire(self, now: float) -> None:
+        """Ring those that are due."""
+        while (due := self.due) is not None and due <= now:
+            watch = heappop(self._heap)[2]
+            watch.due = None
+            watch.ring()
+
+    # --- what happens elsewhere -----------------------------------------------------------------------------------
+
+    def _heard(self, device: str, news: DiscoveredAccessory | Gone) -> bool:
+        watch = self._devices.get(device)
+        if watch is not None:
+            watch.news(news)
+        return watch is not None
+
+    def _risen(self, alias: str) -> None:
+        if (watch := self._watches.get(alias)) is not None:
+            watch.summon()
+
+    def _noted(self, alias: str) -> None:
+        if alias in self._watches:
+            self._devices[self._device(alias)] = self._watches[alias]
+            self._watches[alias].summon()
+            return
+        for command in self._readers.values():
+            if command.aliases is None:
+                self._join(alias, command)
+
+    def _device(self, alias: str) -> str:
+        return device_key(self.book.record(alias).pairing.accessory_id)
+
+    def _join(self, alias: str, command: Supervise) -> None:
+        watch = self._watches.get(alias)
+        if watch is None:
+            watch = self._watches[alias] = Watch(alias, self)
+            self._devices[self._device(alias)] = watch
+            self.seeking.watch(True)
+        watch.join(command)
+
+    def _drop(self, alias: str) -> None:
+        watch = self._watches.pop(alias)
+        watch.end()
+        watch.due = None
+        self._devices = {device: one for device, one in self._devices.items() if one is not watch}
+        if not self._watches:
+            self.seeking.watch(False)

@@ -1,0 +1,357 @@
+"""The watch over one accessory: one procedure that connects, restores, follows, polls, rests, and begins again."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from hapcore.controller.commands import GetAccessories, Read, Subscribe
+from hapcore.controller.events import CharacteristicChanged, EventUnreadable, SessionClosed
+from hapcore.discovery import DiscoveredAccessory, Gone, Transport
+from hapcore.engine import Command, Event
+from hapcore.errors import Disconnected, HapError, LocalProtocolError, Refused, RemoteProtocolError, TimedOut
+from hapcore.home.commands import Supervise
+from hapcore.home.link import Link, LinkState, Stopped
+from hapcore.home.procedure import Procedure, Promise, Task
+from hapcore.home.supervision.backoff import (
+    CALLED_REST,
+    FORGOTTEN_CALLED_REST,
+    FORGOTTEN_REST,
+    Backoff,
+)
+from hapcore.home.supervision.happenings import Source
+from hapcore.home.supervision.ledger import Ledger, is_forgotten
+from hapcore.home.target import Target
+from hapcore.ids import CharacteristicId
+
+if TYPE_CHECKING:
+    from hapcore.home.supervision.supervision import Supervision
+
+__all__ = ["AIR_POLL", "FRESH", "PROBE_LIMIT", "Watch"]
+
+R = TypeVar("R")
+
+#: Seconds within which an accessory that is said to be elsewhere, or gone, must answer on the connection there is.
+PROBE_LIMIT: Final = 3.0
+#: Seconds between two polls over Bluetooth LE at least.
+AIR_POLL: Final = 3600.0
+#: Seconds after reading the database in which the first c# that is heard is taken for the one of that database.
+FRESH: Final = 10.0
+#: Seconds until a request of ours is tried again that found too many of the application's waiting.
+_CROWDED: Final = 1.0
+_NONE: Final = Disconnected("the connection was closed")
+
+
+class Watch:
+    """One accessory that is watched over, for all who want to hear of it."""
+
+    def __init__(self, alias: str, office: Supervision) -> None:
+        self.alias = alias
+        self.ledger = Ledger(alias, office.emit)
+        #: When it wants to be rung.
+        self.due: float | None = None
+        self._office = office
+        self._commands: dict[object, Supervise] = {}
+        self._backoff = Backoff(office.entropy)
+        self._bell: Promise[None] | None = None
+        self._link: Link | None = None
+        self._over = False
+        self._settled = False
+        #: When the last attempt began; when our last request ended; when the accessory was heard last.
+        self._begun = self._asked = self._heard = -inf
+        #: Since when events may have been lost.
+        self._since: float | None = None
+        #: Of the database: its c# (0: not known), when and over which link it was read.
+        self._config = 0
+        self._read_at = -inf
+        self._read_on: Link | None = None
+        self._found: DiscoveredAccessory | None = None
+        # What there is to do, or to stop for.
+        self._fault: HapError | None = None
+        self._called = self._summoned = False
+        self._stale = self._changed = self._doubtful = self._suspect = False
+        self._task: Task[None] = office.agenda.start(self._run())
+
+    # --- inputs ---------------------------------------------------------------------------------------------------
+
+    def join(self, command: Supervise) -> None:
+        """One more reader."""
+        self._commands[command.to] = command
+        if self.ledger.join(command, settled=self._settled):
+            self._changed = True
+            self.ring()
+
+    def leave(self, to: object) -> None:
+        """A reader less."""
+        self._commands.pop(to, None)
+        if self.ledger.leave(to):
+            self._changed = True
+            self.ring()
+
+    def end(self) -> None:
+        """Nobody wants to hear of it any more, or it is ours no more."""
+        self._over = True
+        if self._link is not None:
+            self._office.links.release(self._link)
+        self._task.stop(Stopped())
+
+    def ring(self) -> None:
+        """There may be something to do."""
+        if self._bell is not None:
+            self._bell.keep(None)
+
+    def summon(self) -> None:
+        """It is connected, or another one: not the time to rest."""
+        self._summoned = True
+        self.ring()
+
+    def news(self, news: DiscoveredAccessory | Gone) -> None:
+        """The network, or the air, tells of it."""
+        if isinstance(news, Gone):
+            self._suspect = True
+            self.ring()
+            return
+        before, self._found = self._found, news
+        self._called = True
+        if news.transport is Transport.IP:
+            addresses = Target.of(news).addresses
+            self._office.residents.hint(self._office.residents.get(self.alias, None), addresses)
+            link = self._link
+            if link is not None and addresses and link.address not in addresses:
+                self._suspect = True
+            if before is not None and before.state_number != news.state_number:
+                self._doubtful = True
+            self._compare(news.config_number)
+        self.ring()
+
+    def _compare(self, announced: int) -> None:
+        """Whether the database is the one that is announced (HAP 11.2): any other number is another one."""
+        if not announced or announced == self._config:
+            return
+        if not self._config and self._now <= self._read_at + FRESH:
+            self._config = announced
+        elif self._read_at != -inf:
+            self._stale = True
+
+    def told(self, event: Event) -> None:
+        """The link says something."""
+        if isinstance(event, CharacteristicChanged):
+            self._heard = self._now
+            self.ledger.note(event.id, event.value, Source.EVENT)
+        elif isinstance(event, EventUnreadable):
+            self._doubtful = True
+            self.ring()
+        elif isinstance(event, SessionClosed):
+            self.lost(event.reason or Disconnected("the connection was closed"))
+
+    def lost(self, reason: HapError) -> None:
+        """The accessory cannot be reached."""
+        self._fault = reason
+        self.ring()
+
+    def reached(self) -> None:
+        """It can be reached again, over the air."""
+        self._called = True
+        self.ring()
+
+    def restocked(self) -> None:
+        """Its database is another one, and was read already."""
+        self._changed = True
+        self.ring()
+
+    # --- the procedure --------------------------------------------------------------------------------------------
+
+    def _run(self) -> Procedure[None]:
+        while not self._over:
+            failure: HapError = _NONE
+            try:
+                yield from self._live()
+            except HapError as error:
+                failure = error
+            if self._ended():
+                break
+            rest = self._down(failure)
+            yield from self._rest(rest, FORGOTTEN_CALLED_REST if is_forgotten(failure) else CALLED_REST)
+
+    @property
+    def _now(self) -> float:
+        return self._office.timers.now
+
+    def _ended(self) -> bool:
+        return self._over
+
+    def _live(self) -> Procedure[None]:
+        """From the attempt to connect to the end of the connection."""
+        office = self._office
+        self._begun = self._now
+        self._fault = None
+        self._called = self._summoned = self._suspect = False
+        office.seeking.watch(True)
+        link = yield from office.residents.up(office.residents.get(self.alias, None))
+        if self._ended():
+            raise Stopped
+        self._link = link
+        office.links.keep(link, self, self.ledger.events)
+        yield from self._restore(link)
+        yield from self._serve(link)
+
+    def _down(self, failure: HapError) -> float:
+        """It is not available. Seconds until the next attempt."""
+        link, self._link = self._link, None
+        if self._settled:
+            self._settled = False
+            self._backoff.lasted(self._now - self._begun)
+            if self._since is None:
+                self._since = self._heard
+        else:
+            self._backoff.failed()
+        if link is not None and not self._air:
+            self._office.links.close(link)
+        self.ledger.unavailable(failure)
+        return FORGOTTEN_REST if is_forgotten(failure) else self._backoff.rest()
+
+    def _rest(self, seconds: float, least: float) -> Procedure[None]:
+        """Until it is time for the next attempt; sooner where the accessory is heard of, but not too soon."""
+        due = self._now + seconds
+        while not self._wanted_by(due):
+            yield from self._sleep(due)
+            if self._called:
+                due = min(due, self._begun + least)
+
+    def _wanted_by(self, due: float) -> bool:
+        return self._summoned or self._now >= due
+
+    def _sleep(self, until: float) -> Procedure[None]:
+        self._office.schedule(self, until)
+        self._bell = Promise[None](self._office.agenda)
+        yield from self._bell.wait()
+        if self._ended():
+            raise Stopped
+
+    # --- what is done while it is connected -----------------------------------------------------------------------
+
+    def _restore(self, link: Link) -> Procedure[None]:
+        """Everything as it was before, and known: the database, the events, the values."""
+        links, ledger = self._office.links, self.ledger
+        if self._outdated(link):
+            self._stale = False
+            announced = 0 if self._found is None else self._found.config_number
+            yield from self._ask(link, GetAccessories())
+            self._config, self._read_at, self._read_on = announced, self._now, link
+        self._changed = self._doubtful = False
+        ledger.learn(link.carrier.accessories)
+        links.keep(link, self, ledger.events)
+        for ids in ledger.by_accessory():
+            try:
+                statuses = yield from self._ask(link, Subscribe(ids))
+            except Refused:
+                if link.state is not LinkState.OPEN:
+                    raise
+                statuses = dict.fromkeys(ids, -1)
+            for one, status in statuses.items():
+                if status:
+                    ledger.demote(one)
+        yield from self._read(link, ledger.reads, Source.READ)
+        if self._since is not None:
+            ledger.gap(self._since, self._now)
+            self._since = None
+        ledger.available()
+        self._settled = True
+
+    def _serve(self, link: Link) -> Procedure[None]:
+        """Until the connection ends: what there is to do, one thing at a time."""
+        polled = self._now
+        while True:
+            if self._fault is not None:
+                raise self._fault
+            if self._stale or self._changed:
+                yield from self._restore(link)
+            elif self._doubtful:
+                self._doubtful = False
+                since = self._heard
+                yield from self._read(link, self.ledger.reads, Source.READ)
+                self.ledger.gap(since, self._now)
+            elif self._suspect:
+                self._suspect = False
+                yield from self._read(link, self._sign(), Source.POLL, PROBE_LIMIT)
+            elif self._now >= (due := self._poll_due(polled)):
+                yield from self._read(link, self.ledger.polls or self._sign(), Source.POLL)
+                polled = self._now
+            else:
+                yield from self._sleep(due)
+
+    def _poll_due(self, polled: float) -> float:
+        period = min(one.poll for one in self._commands.values())
+        if self.ledger.polls:
+            return polled + (max(period, AIR_POLL) if self._air else period)
+        if self._air or not self.ledger.reads:
+            return inf
+        # Whoever was heard is there.
+        return max(polled, self._heard) + period
+
+    def _sign(self) -> tuple[CharacteristicId, ...]:
+        """What to read for a sign of life."""
+        return self.ledger.reads[:1]
+
+    def _outdated(self, link: Link) -> bool:
+        if not link.carrier.accessories:
+            return True
+        if self._air:
+            return False  # the engine of that link sees to it
+        announced = 0 if self._found is None else self._found.config_number
+        # Where nobody announces anything every new connection may lead to another database.
+        return self._stale or (announced != self._config if announced else self._read_on is not link)
+
+    @property
+    def _air(self) -> bool:
+        return self._office.book.record(self.alias).transport is Transport.BLE
+
+    def _read(
+        self, link: Link, ids: tuple[CharacteristicId, ...], source: Source, limit: float | None = None
+    ) -> Procedure[None]:
+        """Read these, a batch at a time, and tell what differs."""
+        size = min(one.batch for one in self._commands.values())
+        for start in range(0, len(ids), size):
+            try:
+                results = yield from self._ask(link, Read(ids[start : start + size]), limit)
+            except (Refused, RemoteProtocolError) as error:
+                # Some accessories cannot answer a certain question, and are well otherwise.
+                if link.state is not LinkState.OPEN or (source is Source.READ and not isinstance(error, Refused)):
+                    raise
+                continue
+            for one, result in results.items():
+                if not result.status:
+                    self.ledger.note(one, result.value, source)
+
+    def _ask(self, link: Link, command: Command[R], limit: float | None = None) -> Procedure[R]:
+        """A request of ours: one at a time, with a pause in between, behind those of the application."""
+        office = self._office
+        pace = max(one.pace for one in self._commands.values())
+        while self._now < (free := self._asked + pace) and self._fault is None:
+            yield from self._sleep(free)
+        while True:
+            if self._fault is not None:
+                raise self._fault
+            try:
+                result = yield from self._put(link, command, limit)
+            except LocalProtocolError:
+                if link.state is not LinkState.OPEN:
+                    raise
+                free = self._now + _CROWDED
+                while self._now < free and self._fault is None:
+                    yield from self._sleep(free)
+            else:
+                return result
+            finally:
+                self._asked = self._now
+
+    def _put(self, link: Link, command: Command[R], limit: float | None) -> Procedure[R]:
+        asked: Procedure[Any] = self._office.links.ask(link, command)
+        if limit is None:
+            result: R = yield from asked
+        else:
+            late = TimedOut(f"no answer within {limit:g} s, and it is said to be elsewhere")
+            task: Task[R] = self._office.agenda.start(asked)
+            result = yield from self._office.timers.within(limit, task.outcome, late)
+        self._heard = self._now
+        return result
