@@ -76,7 +76,7 @@ def test_mypy_sees_what_the_cases_say_and_nothing_wrong_in_the_examples(cases):
     untyped = "".join(f"[mypy-{name}.*]\nignore_missing_imports = True\n" for name in ("gevent", "zope", "PySide6"))
     config.write_text(f"[mypy]\nstrict = True\nmypy_path = {ROOT / 'src'}\n{untyped}", encoding="utf-8")
     cache = ROOT / ".mypy_cache" / "cases"
-    files = sorted(map(str, [*cases.glob("*.py"), *(ROOT / "examples").glob("*.py")]))
+    files = sorted(map(str, [*cases.glob("*.py"), *(ROOT / "examples").rglob("*.py")]))
     report, trouble, _ = mypy.run(
         ["--config-file", str(config), "--cache-dir", str(cache), "--no-error-summary", "--output", "json", *files]
     )
