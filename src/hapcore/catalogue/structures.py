@@ -238,18 +238,18 @@ def _objects(data: bytes, fields: _Fields, depth: int) -> Mapping[str, Field] | 
 
 
 def _object(value: bytes, form: _Form, depth: int) -> Field:
-    if isinstance(form, Mapping):
-        inner = _objects(value, form, depth + 1) if depth < MAX_DEPTH else None
-        return value if inner is None else inner
     if callable(form):
         if form is _number and len(value) <= _WIDEST:
             return int.from_bytes(value, "little")
         if form is _real and len(value) == _REAL.size:
-            number: float = _REAL.unpack(value)[0]
-            return number
+            seconds: float = _REAL.unpack(value)[0]
+            return seconds
         if form is _text or (form is _uuid and len(value) == _UUID):
             return form(value)
         return Hidden(value) if form is _secret else value
+    if isinstance(form, Mapping):
+        inner = _objects(value, form, depth + 1) if depth < MAX_DEPTH else None
+        return value if inner is None else inner
     number = int.from_bytes(value, "little")
     return form[number] if number < len(form) else number if len(value) <= _WIDEST else value
 

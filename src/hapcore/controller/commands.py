@@ -10,6 +10,7 @@ from hapcore.controller.results import ReadResult, Status, WriteResult
 from hapcore.engine import Command
 from hapcore.ids import CharacteristicId, Value
 from hapcore.model.remote import AccessoryDescription
+from hapcore.model.snapshot import SnapshotReason
 from hapcore.pairing.items import Method
 from hapcore.pairing.records import ControllerIdentity, Pairing, PairingEntry
 from hapcore.setup_code import SetupCode
@@ -24,6 +25,7 @@ __all__ = [
     "ListPairings",
     "Read",
     "RemovePairing",
+    "Snapshot",
     "StartPairSetup",
     "Subscribe",
     "Unsubscribe",
@@ -157,6 +159,23 @@ class Unsubscribe(Command[Mapping[CharacteristicId, Status]]):
     """Ask for no more events."""
 
     ids: tuple[CharacteristicId, ...] = field(converter=_ids)
+
+
+@frozen
+class Snapshot(Command[bytes]):
+    """Have a camera take a picture; the result is a JPEG of at most 8 MiB. Over IP only.
+
+    `width` and `height` in pixels, 1 to 65535, are a wish: the picture may have another size of the same shape. `aid`
+    is the camera behind a bridge. Some cameras want to be told the `reason`.
+
+    Fails with `Refused` where the accessory has no camera, or it is switched off, and with `RemoteProtocolError` where
+    what came is no JPEG. `submit` raises `LocalProtocolError` over Bluetooth LE.
+    """
+
+    width: int
+    height: int
+    aid: int | None = None
+    reason: SnapshotReason | None = None
 
 
 @frozen

@@ -18,6 +18,7 @@ from hapcore.controller.commands import (
     ListPairings,
     Read,
     RemovePairing,
+    Snapshot,
     Write,
 )
 from hapcore.controller.device import Device
@@ -27,6 +28,7 @@ from hapcore.engine import Command
 from hapcore.ids import CharacteristicId, Value
 from hapcore.model.handle import Handle
 from hapcore.model.remote import AccessoryDescription
+from hapcore.model.snapshot import SnapshotReason
 from hapcore.pairing.records import PairingEntry
 
 __all__ = ["Awaiting", "Blocking", "Requests", "request"]
@@ -127,6 +129,16 @@ def _set(handle: Handle[T], value: T, *, timed: int | None = None) -> Command[No
     return SetValue(handle, value, timed)
 
 
+def _snapshot(
+    width: int, height: int, *, aid: int | None = None, reason: SnapshotReason | None = None
+) -> Command[bytes]:
+    """Have a camera take a picture: a JPEG, of that many pixels or another size of the same shape. Over IP only.
+
+    `aid` is the camera behind a bridge. Raises `Refused` where there is no camera or it is switched off.
+    """
+    return Snapshot(width, height, aid, reason)
+
+
 def _pairings() -> Command[tuple[PairingEntry, ...]]:
     """Who is paired with the accessory. For admins."""
     return ListPairings()
@@ -161,6 +173,7 @@ class Requests:
     device = request(_device)
     get = request(_get)
     set = request(_set)
+    snapshot = request(_snapshot)
     pairings = request(_pairings)
     add_pairing = request(_add_pairing)
     remove_pairing = request(_remove_pairing)

@@ -21,6 +21,7 @@ from hapcore.controller.commands import (
     GetAccessories,
     Identify,
     Read,
+    Snapshot,
     Subscribe,
     Unsubscribe,
     Write,
@@ -44,6 +45,7 @@ __all__ = [
     "read",
     "read_one",
     "set_value",
+    "snapshot",
     "subscribe",
     "write",
 ]
@@ -216,6 +218,11 @@ def get_accessories(session: Session, _: GetAccessories) -> Procedure:
         return (database.with_values(session.values, session.subscribed),)
 
     return run()
+
+
+def snapshot(_: Session, __: Snapshot) -> Procedure:
+    """There is no way to ask for one."""
+    raise LocalProtocolError("pictures are sent over IP only, and this accessory is reached over Bluetooth LE")
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------

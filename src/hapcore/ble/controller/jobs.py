@@ -31,6 +31,7 @@ PROCEDURES: Final[Mapping[type[Command[Any]], tuple[Kind, Level, Build]]] = Mapp
         typed.SetValue: (Kind.SESSION_REQUEST, Level.DATABASE, access.set_value),
         commands.Subscribe: (Kind.SESSION_REQUEST, Level.DATABASE, access.subscribe),
         commands.Unsubscribe: (Kind.SESSION_REQUEST, Level.NONE, access.subscribe),
+        commands.Snapshot: (Kind.SESSION_REQUEST, Level.NONE, access.snapshot),
         commands.ListPairings: (Kind.SESSION_REQUEST, Level.SECURED, handshakes.list_pairings),
         commands.AddPairing: (Kind.SESSION_REQUEST, Level.SECURED, handshakes.add_pairing),
         commands.RemovePairing: (Kind.SESSION_REQUEST, Level.SECURED, handshakes.remove_pairing),

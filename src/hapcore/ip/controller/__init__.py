@@ -12,6 +12,7 @@ from hapcore.controller.commands import (
     ListPairings,
     Read,
     RemovePairing,
+    Snapshot,
     StartPairSetup,
     Subscribe,
     Unsubscribe,
@@ -20,6 +21,7 @@ from hapcore.controller.commands import (
 )
 from hapcore.controller.events import CharacteristicChanged, EventUnreadable, SessionClosed
 from hapcore.controller.results import ReadResult, Status, WriteResult
+from hapcore.controller.typed import Describe, GetValue, SetValue
 from hapcore.ip.controller.connection import PAIRING_TIMEOUT, REQUEST_TIMEOUT, Connection
 from hapcore.ip.controller.states import State
 
@@ -31,15 +33,19 @@ __all__ = [
     "CharacteristicWrite",
     "Close",
     "Connection",
+    "Describe",
     "EventUnreadable",
     "FinishPairSetup",
     "GetAccessories",
+    "GetValue",
     "Identify",
     "ListPairings",
     "Read",
     "ReadResult",
     "RemovePairing",
     "SessionClosed",
+    "SetValue",
+    "Snapshot",
     "StartPairSetup",
     "State",
     "Status",

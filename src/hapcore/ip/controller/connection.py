@@ -28,7 +28,7 @@ from hapcore.errors import (
     RemoteProtocolError,
     TimedOut,
 )
-from hapcore.ip.controller import access, handshakes
+from hapcore.ip.controller import access, handshakes, pictures
 from hapcore.ip.controller.handshakes import Procedure
 from hapcore.ip.controller.reading import NOT_AUTHORISED, changes
 from hapcore.ip.controller.requests import Outgoing
@@ -62,6 +62,7 @@ _PROCEDURES: Final[Mapping[type[Command[Any]], tuple[Kind, _Build]]] = MappingPr
         typed.SetValue: (Kind.SESSION_REQUEST, access.set_value),
         commands.Subscribe: (Kind.SESSION_REQUEST, access.subscribe),
         commands.Unsubscribe: (Kind.SESSION_REQUEST, access.subscribe),
+        commands.Snapshot: (Kind.SESSION_REQUEST, pictures.snapshot),
         commands.ListPairings: (Kind.SESSION_REQUEST, handshakes.list_pairings),
         commands.AddPairing: (Kind.SESSION_REQUEST, handshakes.add_pairing),
         commands.RemovePairing: (Kind.SESSION_REQUEST, handshakes.remove_pairing),

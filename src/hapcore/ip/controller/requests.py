@@ -31,6 +31,7 @@ __all__ = [
     "prepare",
     "put_characteristics",
     "reads",
+    "resource",
     "value_text",
     "write_entry",
 ]
@@ -82,6 +83,16 @@ def identify(host: str) -> Outgoing:
 def accessories(host: str) -> Outgoing:
     """GET /accessories."""
     return Outgoing(write_request("GET", "/accessories", host), "GET /accessories", slow=True)
+
+
+def resource(host: str, width: int, height: int, aid: int | None, reason: int | None) -> Outgoing:
+    """POST /resource for a picture; a camera may take half a minute for it."""
+    body = b'{"image-height":%d,"resource-type":"image","image-width":%d' % (height, width)
+    if aid is not None:
+        body += b',"aid":%d' % aid
+    if reason is not None:
+        body += b',"reason":%d' % reason
+    return Outgoing(write_request("POST", "/resource", host, JSON_TYPE, body + b"}"), "POST /resource", slow=True)
 
 
 def reads(
