@@ -1,8 +1,9 @@
 """The two files that must survive, as bytes: an accessory's state and a controller's pairings.
 
-Both are versioned JSON texts that a person can read. Adapters see tables of `str` to `bytes` only, and a `FileFormat`
-that turns such a table into the content of a file and back. What cannot be read in full raises `StateError`, so that
-nobody starts with half a state and then overwrites the rest.
+Both are versioned JSON texts that a person can read. A file of an older version is read as if it had been written
+today, and has today's version from the next change on; a newer one is refused. Adapters see tables of `str` to `bytes`
+only, and a `FileFormat` that turns such a table into the content of a file and back. What cannot be read in full raises
+`StateError`, so that nobody starts with half a state and then overwrites the rest.
 """
 
 from __future__ import annotations
@@ -35,8 +36,6 @@ __all__ = [
     "prepared_alias",
 ]
 
-#: Raised when the layout changes; a reader refuses every number above its own.
-_VERSION: Final = 1
 _STATE_MARK: Final = "hapcore-state"
 _PAIRINGS_MARK: Final = "hapcore-pairings"
 
@@ -67,12 +66,12 @@ def encode_state(table: Mapping[str, bytes]) -> bytes:
 
     A value that is JSON in its shortest form stands in the file as JSON, other text as text, the rest in base64.
     """
-    return _write(_STATE_MARK, "entries", {key: _entry(value) for key, value in table.items()})
+    return _write(_STATE_MARK, {"entries": {key: _entry(value) for key, value in table.items()}})
 
 
 def decode_state(data: bytes) -> dict[str, bytes]:
     """Read a state file. `StateError` if it is empty, cut short, not ours, damaged or of a newer version."""
-    return {key: _value(key, entry) for key, entry in _read(data, _STATE_MARK, "entries").items()}
+    return {key: _value(key, entry) for key, entry in _read(data, _STATE_MARK, "entries")["entries"].items()}
 
 
 def _value(key: str, entry: Any) -> bytes:
@@ -233,7 +232,11 @@ def encode_pairings(pairings: Mapping[str, PairedAccessory]) -> bytes:
 
 def decode_pairings(data: bytes) -> dict[str, PairedAccessory]:
     """Read a pairings file. `StateError` if it is empty, cut short, not ours, damaged or of a newer version."""
-    return {alias: _paired_accessory(alias, tree) for alias, tree in _read(data, _PAIRINGS_MARK, "pairings").items()}
+    return _paired_accessories(_read(data, _PAIRINGS_MARK, "pairings"))
+
+
+def _paired_accessories(content: Mapping[str, Any]) -> dict[str, PairedAccessory]:
+    return {alias: _paired_accessory(alias, tree) for alias, tree in content["pairings"].items()}
 
 
 def _encode_records(table: Mapping[str, bytes]) -> bytes:
@@ -247,13 +250,12 @@ def _encode_records(table: Mapping[str, bytes]) -> bytes:
             prepared[alias] = json.loads(value)
         else:
             records[key] = json.loads(value)
-    more = {_PREPARED: prepared, _KNOWLEDGE: learnt}
-    return _write(_PAIRINGS_MARK, "pairings", records, **{name: section for name, section in more.items() if section})
+    return _write(_PAIRINGS_MARK, {"pairings": records, _PREPARED: prepared, _KNOWLEDGE: learnt})
 
 
 def _decode_records(data: bytes) -> dict[str, bytes]:
-    table = {alias: accessory.encode() for alias, accessory in decode_pairings(data).items()}
-    tree = json.loads(data)
+    tree = _read(data, _PAIRINGS_MARK, "pairings")
+    table = {alias: accessory.encode() for alias, accessory in _paired_accessories(tree).items()}
     for name, record in _section(tree, _PREPARED).items():
         waiting = PreparedPairing.decode(name, _compact(record))
         table[waiting.key] = waiting.encode()
@@ -263,7 +265,7 @@ def _decode_records(data: bytes) -> dict[str, bytes]:
 
 
 def _section(tree: Mapping[str, Any], name: str) -> dict[str, Any]:
-    section = _object(tree.get(name, {}))
+    section = _object(tree.get(name))
     if section is None:
         raise StateError(f'the {_PAIRINGS_MARK} file is damaged: "{name}" is no JSON object')
     return section
@@ -334,12 +336,13 @@ def _paired_accessory(alias: str, tree: Any) -> PairedAccessory:
 # --- what both have in common -----------------------------------------------------------------------------------------
 
 
-def _write(mark: str, section: str, entries: Mapping[str, object], **sections: Mapping[str, object]) -> bytes:
-    tree = {"format": mark, "version": _VERSION, section: entries, **sections}
+def _write(mark: str, sections: Mapping[str, Mapping[str, object]]) -> bytes:
+    tree = {"format": mark, "version": _version(mark), **sections}
     return json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def _read(data: bytes, mark: str, section: str) -> dict[str, Any]:
+    """The content of a file as today's version has it; it has that section."""
     if not data.strip():
         raise StateError(f"the file is empty, a {mark} file never is")
     try:
@@ -350,15 +353,40 @@ def _read(data: bytes, mark: str, section: str) -> dict[str, Any]:
     content = _object(tree)
     if content is None or content.get("format") != mark:
         raise StateError(f'the file is not a {mark} file: it has no "format": "{mark}"')
-    version = content.get("version")
+    version, newest = content.get("version"), _version(mark)
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise StateError(f"the {mark} file is damaged: it has no version number")
-    if version > _VERSION:
-        raise StateError(f"the {mark} file has version {version}, this program knows versions up to {_VERSION} only")
-    entries = _object(content.get(section))
-    if entries is None:
+    if version > newest:
+        raise StateError(
+            f"the {mark} file has version {version}, this program knows versions up to {newest} only: "
+            "use the program that wrote it, or a newer one"
+        )
+    for number, migrate in enumerate(_MIGRATIONS[mark][version - 1 :], version):
+        try:
+            content = migrate(content)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            raise StateError(f"the {mark} file is damaged: it cannot be read as one of version {number}") from None
+    if _object(content.get(section)) is None:
         raise StateError(f'the {mark} file is damaged: "{section}" is missing')
-    return entries
+    return content
+
+
+def _version(mark: str) -> int:
+    """What is written today."""
+    return len(_MIGRATIONS[mark]) + 1
+
+
+def _with_sections(content: dict[str, Any]) -> dict[str, Any]:
+    """Version 2: what is prepared and what is learnt have a place, which programs of version 1 would drop."""
+    return {_PREPARED: {}, _KNOWLEDGE: {}, **content}
+
+
+#: What makes version 2 of version 1, version 3 of version 2 and so on, by kind of file. A change that an older program
+#: would misread, or drop when it writes the file again, takes one more.
+_MIGRATIONS: Final[dict[str, tuple[Callable[[dict[str, Any]], dict[str, Any]], ...]]] = {
+    _STATE_MARK: (),
+    _PAIRINGS_MARK: (_with_sections,),
+}
 
 
 def _texts(value: Any) -> tuple[str, ...] | None:

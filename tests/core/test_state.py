@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hapcore import state
 from hapcore.crypto.secret import Secret
 from hapcore.discovery import Transport
 from hapcore.errors import LocalProtocolError, StateError
@@ -106,7 +107,9 @@ def test_a_pairings_file_has_the_agreed_shape() -> None:
     tree = json.loads(encode_pairings({"lamp": _lamp()}))
     assert tree == {
         "format": "hapcore-pairings",
-        "version": 1,
+        "version": 2,
+        "prepared": {},
+        "knowledge": {},
         "pairings": {
             "lamp": {
                 "accessory_id": "AA:BB:CC:DD:EE:FF",
@@ -240,6 +243,13 @@ class File(NamedTuple):
     content: bytes
     section: str
 
+    @property
+    def version(self) -> int:
+        return int(json.loads(self.content)["version"])
+
+    def with_version(self, version: bytes) -> bytes:
+        return self.content.replace(b'"version": %d' % self.version, b'"version": ' + version)
+
 
 FILES = {
     "state": File(STATE.decode, encode_state(TABLE), "entries"),
@@ -270,13 +280,14 @@ class TestRefusals:
             file.decode(file.content + file.content)
 
     def test_a_newer_version_says_which(self, file: File) -> None:
-        with pytest.raises(StateError, match="version 2"):
-            file.decode(file.content.replace(b'"version": 1', b'"version": 2'))
+        newer = file.version + 1
+        with pytest.raises(StateError, match=f"version {newer}, this program knows versions up to {file.version} only"):
+            file.decode(file.with_version(b"%d" % newer))
 
     @pytest.mark.parametrize("version", [b"0", b"true", b'"1"', b"null", b"1.5", b"-1"])
     def test_a_nonsensical_version(self, file: File, version: bytes) -> None:
         with pytest.raises(StateError, match="version number"):
-            file.decode(file.content.replace(b'"version": 1', b'"version": ' + version))
+            file.decode(file.with_version(version))
 
     def test_the_other_files_mark(self, file: File) -> None:
         other = b"hapcore-pairings" if b"hapcore-state" in file.content else b"hapcore-state"
@@ -291,7 +302,7 @@ class TestRefusals:
 
     def test_a_key_twice(self, file: File) -> None:
         with pytest.raises(StateError):
-            file.decode(file.content.replace(b'"version": 1', b'"version": 1, "version": 1'))
+            file.decode(file.with_version(b'%d, "version": %d' % (file.version, file.version)))
 
 
 @pytest.mark.parametrize(
@@ -302,3 +313,78 @@ def test_a_damaged_entry_is_refused_by_name(entry: object) -> None:
     tree = {"format": "hapcore-state", "version": 1, "entries": {"good": {"text": "x"}, "identity": entry}}
     with pytest.raises(StateError, match="'identity'"):
         decode_state(json.dumps(tree).encode())
+
+
+# --- migrations -------------------------------------------------------------------------------------------------------
+
+#: As version 1 of this library wrote it.
+FIRST_PAIRINGS = {
+    "format": "hapcore-pairings",
+    "version": 1,
+    "pairings": {
+        "lamp": {
+            "accessory_id": "AA:BB:CC:DD:EE:FF",
+            "accessory_ltpk": bytes(range(32)).hex(),
+            "controller_id": "7A0B-ID",
+            "controller_ltsk": bytes(range(32, 64)).hex(),
+            "name": "Desk lamp",
+            "addresses": ["10.0.0.7", "fe80::1%2"],
+            "port": 51826,
+            "config_number": 3,
+        }
+    },
+}
+
+
+def test_a_pairings_file_of_version_1_is_read_and_written_as_version_2() -> None:
+    content = json.dumps(FIRST_PAIRINGS).encode()
+    assert decode_pairings(content) == {"lamp": _lamp()}
+    table = PAIRINGS.decode(content)
+    assert table == {"lamp": _lamp().encode()}
+    assert PAIRINGS.encode(table) == encode_pairings({"lamp": _lamp()})
+    assert json.loads(PAIRINGS.encode(table))["version"] == 2
+
+
+def test_what_version_1_had_learnt_is_kept() -> None:
+    learnt = {"ble/AA:BB:CC:DD:EE:FF": {"json": {"gsn": 7}}}
+    table = PAIRINGS.decode(json.dumps({**FIRST_PAIRINGS, "knowledge": learnt}).encode())
+    assert table["ble/AA:BB:CC:DD:EE:FF"] == b'{"gsn":7}'
+
+
+@pytest.mark.parametrize("section", ["prepared", "knowledge"])
+def test_version_2_has_all_its_sections(section: str) -> None:
+    tree = json.loads(encode_pairings({"lamp": _lamp()}))
+    del tree[section]
+    with pytest.raises(StateError, match=section):
+        PAIRINGS.decode(json.dumps(tree).encode())
+
+
+def test_migrations_run_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An accessory's file has had one version so far: two later ones are made up."""
+
+    def rename(content: dict[str, Any]) -> dict[str, Any]:
+        entries = {"tries" if key == "attempts" else key: value for key, value in content["entries"].items()}
+        return {**content, "entries": entries}
+
+    def mark(content: dict[str, Any]) -> dict[str, Any]:
+        return {**content, "entries": {**content["entries"], "after": content["entries"]["tries"]}}
+
+    first = encode_state(TABLE)
+    monkeypatch.setitem(state._MIGRATIONS, "hapcore-state", (rename, mark))
+    table = decode_state(first)
+    assert table["tries"] == table["after"] == b"3"
+    assert "attempts" not in table
+    assert table["key"] == TABLE["key"]
+    third = encode_state(table)
+    assert json.loads(third)["version"] == 3
+    assert decode_state(third) == table
+    second = third.replace(b'"version": 3', b'"version": 2')
+    assert decode_state(second) == table  # the first step is not taken again
+    with pytest.raises(StateError, match="cannot be read as one of version 2"):
+        decode_state(second.replace(b'"tries"', b'"lost"'))
+
+
+def test_what_a_migration_stumbles_over_is_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(state._MIGRATIONS, "hapcore-state", (lambda content: content["entries"]["missing"],))
+    with pytest.raises(StateError, match="damaged: it cannot be read as one of version 1"):
+        decode_state(b'{"format": "hapcore-state", "version": 1, "entries": {}}')
