@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha512
 
@@ -10,35 +9,24 @@ from hapcore.errors import LocalProtocolError
 from hapcore.ids import CharacteristicId
 from hapcore.model.accessory import BRIDGE, Accessory
 from hapcore.model.characteristic import AnyCharacteristic
-from hapcore.model.information import (
-    FIRMWARE_REVISION,
-    INFORMATION,
-    MANUFACTURER,
-    MODEL,
-    NAME,
-    SERIAL_NUMBER,
-    protocol_information,
-)
+from hapcore.model.information import protocol_information
 from hapcore.model.numbers import FIRST_AID, INFORMATION_IID, RESERVED_AIDS, Numbers, path
 from hapcore.model.page import Page
 from hapcore.model.service import Service
 from hapcore.model.uuid import ACCESSORY_INFORMATION, PROTOCOL_INFORMATION
+from hapcore.model.validity import (
+    MAX_ACCESSORIES,
+    MAX_CHARACTERISTICS,
+    MAX_SERVICES,
+    check_accessory,
+    check_keys,
+    check_number,
+)
 
 __all__ = ["MAX_ACCESSORIES", "MAX_CHARACTERISTICS", "MAX_SERVICES", "Database"]
 
-#: A bridge and 149 accessories behind it; controllers refuse more (HAP 10.1).
-MAX_ACCESSORIES = 150
-#: Per accessory; controllers refuse more (HAP 10.1).
-MAX_SERVICES = 100
-#: Per service; controllers refuse more (HAP 10.1).
-MAX_CHARACTERISTICS = 100
-
 #: The key of the accessory at the head, unless it has one of its own: renaming it must not renumber it.
 _HEAD_KEY = "main"
-_REVISION = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){0,2}")
-_LARGEST_REVISION = 2**32 - 1
-#: Shorter texts in Accessory Information make controllers refuse the accessory (HAP 10.4).
-_SHORTEST = {NAME: 1, MANUFACTURER: 1, MODEL: 2, SERIAL_NUMBER: 2}
 
 
 class Database:
@@ -54,9 +42,7 @@ class Database:
         self, accessories: Iterable[Accessory | Service], ids: Mapping[str, int] | None = None, *, strict: bool = True
     ) -> None:
         self.accessories = tuple(Accessory.of(one) for one in accessories)
-        if not 1 <= len(self.accessories) <= MAX_ACCESSORIES:
-            found = len(self.accessories)
-            raise LocalProtocolError(f"wanted 1 to {MAX_ACCESSORIES}, got {found}", argument="accessories")
+        check_number(self.accessories)
         head = self.accessories[0]
         if head.fixed_aid not in (None, FIRST_AID):
             raise LocalProtocolError(f"the first accessory has the id {FIRST_AID}", argument="aid")
@@ -64,9 +50,10 @@ class Database:
             if head.find_service(PROTOCOL_INFORMATION) is None:
                 head.services.append(protocol_information())
             for accessory in self.accessories:
-                _check_accessory(accessory)
+                check_accessory(accessory)
         # Numbers first, all of them: a database that is refused leaves the objects of the last one alone.
         keys = [head.key or _HEAD_KEY, *(one.key or one.name for one in self.accessories[1:])]
+        check_keys(keys, self.accessories)
         fixed = [FIRST_AID, *(one.fixed_aid for one in self.accessories[1:])]
         numbers = Numbers(ids)
         aids = numbers.give(zip(map(path, keys), fixed, strict=True), "", RESERVED_AIDS)
@@ -207,48 +194,3 @@ def _wanted(key: str, accessory: Accessory) -> Iterator[tuple[str, int | None]]:
         yield path(key, service.key), INFORMATION_IID if information else service.fixed_iid
         for one in service.characteristics:
             yield path(key, service.key, one.key), one.fixed_iid
-
-
-def _check_accessory(accessory: Accessory) -> None:
-    where = f"accessory {accessory.name!r}"
-    services = accessory.services
-    if len(services) > MAX_SERVICES:
-        raise LocalProtocolError(f"{where} has {len(services)} services, at most {MAX_SERVICES} are allowed")
-    if [one.type.uuid for one in services].count(ACCESSORY_INFORMATION) != 1:
-        raise LocalProtocolError(f"{where} has more than one Accessory Information")
-    if sum(one.primary for one in services) > 1:
-        raise LocalProtocolError(f"{where} has more than one primary service")
-    information = accessory.information
-    if information.fixed_iid not in (None, INFORMATION_IID):
-        raise LocalProtocolError(f"{where}: Accessory Information has the number {INFORMATION_IID}", argument="iid")
-    for uuid in INFORMATION.required:
-        if not any(one.type.uuid == uuid for one in information.characteristics):
-            raise LocalProtocolError(f"{where}: Accessory Information lacks {uuid}")
-    for kind, least in _SHORTEST.items():
-        if len(information[kind].value) < least:
-            raise LocalProtocolError(f"{where}: wanted at least {least} characters", argument=kind.name)
-    revision = information[FIRMWARE_REVISION].value
-    if not _REVISION.fullmatch(revision) or any(int(part) > _LARGEST_REVISION for part in revision.split(".")):
-        raise LocalProtocolError(f"{where}: {revision!r} is not of the form 1.2.3", argument=FIRMWARE_REVISION.name)
-    for service in services:
-        _check_service(f"{where}, {service.type.name}", service, services)
-
-
-def _check_service(where: str, service: Service, services: list[Service]) -> None:
-    characteristics = service.characteristics
-    if len(characteristics) > MAX_CHARACTERISTICS:
-        raise LocalProtocolError(f"{where} has {len(characteristics)} characteristics, at most {MAX_CHARACTERISTICS}")
-    if service in service.linked:
-        raise LocalProtocolError(f"{where} is linked to itself", argument="linked")
-    if len({id(one) for one in service.linked}) != len(service.linked):
-        raise LocalProtocolError(f"{where} is linked to a service twice", argument="linked")
-    if any(one not in services for one in service.linked):
-        raise LocalProtocolError(f"{where} is linked to a service of another accessory", argument="linked")
-    if characteristics and not service.hidden and all(one.hidden for one in characteristics):
-        raise LocalProtocolError(f"{where} has hidden characteristics only, so it must be hidden", argument="hidden")
-    for one in characteristics:
-        one.metadata.check()
-        if one.write_response and not one.writable:
-            raise LocalProtocolError(f"{where}, {one.type.name}: write-response needs the permission to write")
-        if one.timed and not one.writable:
-            raise LocalProtocolError(f"{where}, {one.type.name}: timed write needs the permission to write")

@@ -9,6 +9,7 @@ from attrs import evolve
 
 from hapcore.ids import Caller, CharacteristicId, HapStatus
 from hapcore.model.characteristic import AnyCharacteristic, Characteristic
+from hapcore.model.uuid import NAME
 
 __all__ = ["Group", "Reads", "ReadsFn", "Writes", "WritesFn"]
 
@@ -133,9 +134,9 @@ class Group:
         self.breadth = breadth
 
     def read(self, characteristics: Iterable[AnyCharacteristic]) -> None:
-        """Be the getter of those that have none, or only one of a broader group."""
+        """Be the getter of those that have none, or only one of a broader group. A name is nothing to fetch."""
         for one in characteristics:
-            if one.readable and self._precedes(one.getter_fn):
+            if one.readable and one.type.uuid != NAME and self._precedes(one.getter_fn):
                 one.getter(cast("Callable[[Caller], object]", self))
 
     def write(self, characteristics: Iterable[AnyCharacteristic]) -> None:
