@@ -48,6 +48,11 @@ async def awaited(first: hap_trio.Client, second: hap_asyncio.Client, third: hap
     second.read([(1, 9)]).values()  # wrong
     await third.read([(1, 9)])  # wrong
     assert_type((await first.read([(1, 9)]))[light.on.id].value, object)  # wrong
+    seen = (await second.device()).lightbulb
+    assert_type(await second.get(seen.on), int)  # wrong
+    await second.set(seen.on, "on")  # wrong
+    await second.get(seen.brightness)  # wrong
+    third.set(third.device().lightbulb.on, 2)  # wrong
 """
 
 

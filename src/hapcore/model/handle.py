@@ -63,6 +63,11 @@ class Handle(CharacteristicId, Generic[T]):
         return f"<Handle {self} {self.name}>"
 
     @property
+    def id(self) -> CharacteristicId:
+        """The bare number."""
+        return self.description.id
+
+    @property
     def name(self) -> str:
         """What people call it: "Brightness", "Eve Energy Watt"; of an unknown type what the accessory calls it."""
         return characteristic_label(self.description.type, self.description.metadata.description)

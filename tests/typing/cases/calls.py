@@ -10,6 +10,8 @@ from typing import assert_type
 
 import hap_trio as hap
 from hapcore.catalogue.services import Lightbulb
+from hapcore.catalogue.values import LockCurrentState, LockTargetState
+from hapcore.controller.device import Device
 from hapcore.discovery import DiscoveredAccessory
 from hapcore.engine import Event
 from hapcore.ids import CharacteristicId, Value
@@ -27,6 +29,7 @@ from hapcore.ip.controller import (
     Write,
     WriteResult,
 )
+from hapcore.model.handle import Handle
 from hapcore.model.remote import AccessoryDescription
 from hapcore.pairing.records import Pairing, PairingEntry
 from hapcore.setup_code import SetupCode
@@ -85,6 +88,33 @@ async def client(lamp: hap.Client) -> None:
     await lamp.write({ON: True}, timed="1 s")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     await lamp.add_pairing("phone", bytes(32))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     print((await lamp.read([ON]))[ON].valeu)  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
+
+
+async def typed(lamp: hap.Client) -> None:
+    device = await lamp.device()
+    assert_type(device, Device)
+    light, lock = device.lightbulb, device.lock_mechanism
+    assert_type(await lamp.get(light.on), bool)
+    assert_type(await lamp.get(lock.lock_target_state), LockTargetState)
+    assert_type(await lamp.set(light.on, True), None)
+    assert_type(await lamp.set(lock.lock_target_state, LockTargetState.SECURED, timed=2500), None)
+    if light.brightness:
+        assert_type(await lamp.get(light.brightness), int)
+        await lamp.set(light.brightness, 40)
+        await lamp.write({light.on: True, light.brightness: 30})
+        results = await lamp.read([light.on, light.brightness, (1, 9)])
+        assert_type(light.brightness.typed(results[light.brightness].value), int | None)
+    async with lamp.subscribe([light.on, lock.lock_current_state]) as changes:
+        async for change in changes:
+            assert_type(light.on.typed(change.value), bool | None)
+            assert_type(device[change.id], Handle[Value])
+    assert_type(await lamp.snapshot(640, 360, aid=2), bytes)
+
+    await lamp.get(light.brightness)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    await lamp.get((1, 9))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    await lamp.set(light.on, "on")  # type: ignore[misc] # pyright: ignore[reportArgumentType]
+    await lamp.set(lock.lock_target_state, LockCurrentState.SECURED)  # type: ignore[misc] # pyright: ignore[reportArgumentType]
+    await lamp.snapshot(640)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
 
 
 async def session(session: hap.Session, pairing: Pairing) -> None:
