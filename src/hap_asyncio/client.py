@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
-from typing import TypeVar
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeAlias, TypeVar
 
 from hapcore.controller.events import CharacteristicChanged
 from hapcore.controller.methods import Awaiting
 from hapcore.engine import Command
-from hapcore.home import Disconnect, Follow, Home, Stop
-from hapcore.home.keeping import Known
+from hapcore.home import Disconnect, Follow, Stop
+from hapcore.home.keeping import Known, Wish
 
 from .feed import Feed
 from .pump import Pump
 
-__all__ = ["Client"]
+__all__ = ["Client", "Following", "following"]
 
 R = TypeVar("R")
+#: A block in which one is told things, by a feed.
+Following: TypeAlias = AbstractAsyncContextManager[Feed[R]]
 
 
-class Client(Known, Awaiting):
+@asynccontextmanager
+async def following(pump: Pump, feed: Feed[R], wish: Wish) -> AsyncGenerator[Feed[R], None]:
+    """Have `feed` filled as it wishes."""
+    try:
+        await pump.submit(wish(feed))
+        yield feed
+    finally:
+        pump.post(Stop(feed))
+
+
+class Client(Known[Pump], Awaiting):
     """One paired accessory. Every call connects and verifies first where that is not done yet, or no longer true.
 
     All calls raise a `HapError`: `Disconnected` when the accessory cannot be reached, the connection ends or no answer
@@ -30,26 +42,16 @@ class Client(Known, Awaiting):
     call at a time. A cancelled call only loses its result; whether the accessory carried it out is unknown then.
     """
 
-    def __init__(self, engine: Home, pump: Pump, alias: str, address: str | None) -> None:
-        super().__init__(engine, alias, address)
-        self._pump = pump
-
     async def do(self, command: Command[R]) -> R:
         """Carry out any command of `hapcore.ip.controller`."""
         return await self._pump.submit(self._asking(command))
 
-    @asynccontextmanager
-    async def subscribe(self, ids: Iterable[tuple[int, int]]) -> AsyncGenerator[Feed[CharacteristicChanged], None]:
+    def subscribe(self, ids: Iterable[tuple[int, int]]) -> Following[CharacteristicChanged]:
         """`async with lamp.subscribe(ids) as changes: async for change in changes: ...`.
 
         The iteration raises `Disconnected` when the connection ends; subscribe again to reconnect.
         """
-        feed = Feed[CharacteristicChanged]()
-        try:
-            await self._pump.submit(Follow(self.alias, ids, feed, self._address))
-            yield feed
-        finally:
-            self._pump.post(Stop(feed))
+        return following(self._pump, Feed(), lambda to: Follow(self.alias, ids, to, self._address))
 
     async def aclose(self) -> None:
         """Close the connection, if there is one; the next call opens another."""

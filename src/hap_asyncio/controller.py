@@ -16,13 +16,14 @@ from hapcore.engine import Command
 from hapcore.entropy import Entropy
 from hapcore.home import Browse, CancelPairing, Close, Connect, Discover, FinishPairing, Home, StartPairing, Stop
 from hapcore.home.engines import Connection, MakeEngine
-from hapcore.home.keeping import Keeping
+from hapcore.home.keeping import Keeping, Wish
+from hapcore.home.supervision import HAPPENINGS_LIMIT, Happening
 from hapcore.home.target import Where
 from hapcore.setup_code import SetupCode
 from hapcore.state import PAIRINGS
 
 from .ble.opening import Ble, open_hands
-from .client import Client
+from .client import Client, Following, following
 from .entropy import system_entropy
 from .feed import Feed
 from .pump import Pump
@@ -71,7 +72,7 @@ class Discovery(Feed[DiscoveredAccessory]):
         await asyncio.sleep(0)
 
 
-class Controller(Keeping[Client], Awaiting):
+class Controller(Keeping[Client, Following[Happening]], Awaiting):
     """A home: the accessories we are paired with, and those we could be. From `open_controller()`."""
 
     def __init__(self, engine: Home, store: Store, mdns: bool | Mdns, interfaces: Sequence[str] | None) -> None:
@@ -118,6 +119,9 @@ class Controller(Keeping[Client], Awaiting):
         self.pump.post(Close())
         await self.pump.aclose()
         await settle(self._opened.aclose())
+
+    def _following(self, wish: Wish) -> Following[Happening]:
+        return following(self.pump, Feed(HAPPENINGS_LIMIT), wish)
 
     def _client(self, alias: str, address: str | None) -> Client:
         return Client(self._engine, self.pump, alias, address)

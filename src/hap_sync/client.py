@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
-from typing import TypeVar
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeAlias, TypeVar
 
 from hapcore.controller.events import CharacteristicChanged
 from hapcore.controller.methods import Blocking
 from hapcore.engine import Command
-from hapcore.home import Disconnect, Follow, Home, Stop
-from hapcore.home.keeping import Known
+from hapcore.home import Disconnect, Follow, Stop
+from hapcore.home.keeping import Known, Wish
 
 from .feed import Feed
-from .loop import Loop
 from .pump import Pump
 
-__all__ = ["Client"]
+__all__ = ["Client", "Following", "following"]
 
 R = TypeVar("R")
+#: A block in which one is told things, by a feed.
+Following: TypeAlias = AbstractContextManager[Feed[R]]
 
 
-class Client(Known, Blocking):
+@contextmanager
+def following(pump: Pump, feed: Feed[R], wish: Wish) -> Generator[Feed[R], None, None]:
+    """Have `feed` filled as it wishes."""
+    try:
+        pump.do(wish(feed))
+        yield feed
+    finally:
+        pump.post(Stop(feed))
+
+
+class Client(Known[Pump], Blocking):
     """One paired accessory. Every call connects and verifies first where that is not done yet, or no longer true.
 
     All calls raise a `HapError`: `Disconnected` when the accessory cannot be reached, the connection ends or no answer
@@ -30,27 +41,16 @@ class Client(Known, Blocking):
     only loses its result; whether the accessory carried it out is unknown then.
     """
 
-    def __init__(self, engine: Home, pump: Pump, loop: Loop, alias: str, address: str | None) -> None:
-        super().__init__(engine, alias, address)
-        self._pump = pump
-        self._loop = loop
-
     def do(self, command: Command[R]) -> R:
         """Carry out any command of `hapcore.ip.controller`."""
         return self._pump.do(self._asking(command))
 
-    @contextmanager
-    def subscribe(self, ids: Iterable[tuple[int, int]]) -> Generator[Feed[CharacteristicChanged], None, None]:
+    def subscribe(self, ids: Iterable[tuple[int, int]]) -> Following[CharacteristicChanged]:
         """`with lamp.subscribe(ids) as changes: for change in changes: ...`. Other calls may be made in the block.
 
         The iteration raises `Disconnected` when the connection ends; subscribe again to reconnect.
         """
-        feed = Feed[CharacteristicChanged](self._loop)
-        try:
-            self._pump.do(Follow(self.alias, ids, feed, self._address))
-            yield feed
-        finally:
-            self._pump.post(Stop(feed))
+        return following(self._pump, Feed(self._pump.loop), lambda to: Follow(self.alias, ids, to, self._address))
 
     def close(self) -> None:
         """Close the connection, if there is one; the next call opens another."""

@@ -16,13 +16,14 @@ from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected
 from hapcore.home import Browse, CancelPairing, Close, Connect, Discover, FinishPairing, Home, StartPairing, Stop
 from hapcore.home.engines import Connection, MakeEngine
-from hapcore.home.keeping import Keeping
+from hapcore.home.keeping import Keeping, Wish
+from hapcore.home.supervision import HAPPENINGS_LIMIT, Happening
 from hapcore.home.target import Where
 from hapcore.setup_code import SetupCode
 from hapcore.state import PAIRINGS
 
 from .ble.central import Ble, open_hands
-from .client import Client
+from .client import Client, Following, following
 from .entropy import system_entropy
 from .feed import Feed
 from .loop import Loop, thread_loop
@@ -69,7 +70,7 @@ class Discovery(Feed[DiscoveredAccessory]):
         self._pump.post(Stop(self))
 
 
-class Controller(Keeping[Client], Blocking):
+class Controller(Keeping[Client, Following[Happening]], Blocking):
     """A home: the accessories we are paired with, and those we could be. From `open_controller()`."""
 
     def __init__(
@@ -126,8 +127,11 @@ class Controller(Keeping[Client], Blocking):
         self.pump.post(Close())
         self.pump.close()
 
+    def _following(self, wish: Wish) -> Following[Happening]:
+        return following(self.pump, Feed(self._loop, HAPPENINGS_LIMIT), wish)
+
     def _client(self, alias: str, address: str | None) -> Client:
-        return Client(self._engine, self.pump, self._loop, alias, address)
+        return Client(self._engine, self.pump, alias, address)
 
     def _connect(self, effect: Connect) -> None:
         self._loop.later(partial(self._carry_out, effect, partial(self._dial, effect)))

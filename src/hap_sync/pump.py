@@ -45,7 +45,7 @@ class Pump(Drive[Wire]):
     ) -> None:
         super().__init__(engine, watch(engine, report), store)
         self.engine = engine
-        self._loop = loop
+        self.loop = loop
         #: Those with a backlog, of which the engine may have parted already.
         self._slow: set[Wire] = set()
         self._replies: dict[hap.CommandId, hap.Done | hap.Failed | None] = {}
@@ -53,7 +53,7 @@ class Pump(Drive[Wire]):
 
     def post(self, command: hap.Command[object]) -> None:
         """Submit a command nobody waits for. Raises what the engine raises: the caller's own mistake."""
-        with self._loop:
+        with self.loop:
             self.engine.submit(command, time.monotonic())
             self.drain()
 
@@ -63,12 +63,12 @@ class Pump(Drive[Wire]):
         Ctrl-C in the wait drops the interest in the result; the engine still finishes the command.
         """
         replies = self._replies
-        with self._loop:
+        with self.loop:
             number = self.engine.submit(command, time.monotonic())
             replies[number] = None
             try:
                 self.drain()
-                self._loop.wait(lambda: replies[number] is not None)
+                self.loop.wait(lambda: replies[number] is not None)
                 reply = cast("hap.Done | hap.Failed", replies[number])
             finally:
                 del replies[number]
@@ -78,14 +78,14 @@ class Pump(Drive[Wire]):
 
     def adopt(self, transport: Transport, number: hap.ConnectionId, take: Take, end: End) -> Wire:
         """Connect `transport` with the engine's connection `number` and its inputs. It is closed when that ends."""
-        wire = self._wires[number] = Wire(transport, self._loop, number, take, end)
+        wire = self._wires[number] = Wire(transport, self.loop, number, take, end)
         wire.start(partial(self._ready, wire))
         self.drain()
         return wire
 
     def close(self) -> None:
         """Close all connections and take no part in the loop any more."""
-        self._loop.members.discard(self)
+        self.loop.members.discard(self)
         for wire in [*self._wires.values(), *self._slow]:
             wire.close()
         self._wires.clear()

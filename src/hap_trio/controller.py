@@ -17,14 +17,15 @@ from hapcore.engine import Command
 from hapcore.entropy import Entropy
 from hapcore.home import Browse, CancelPairing, Close, Connect, Discover, FinishPairing, Home, StartPairing, Stop
 from hapcore.home.engines import Connection, MakeEngine
-from hapcore.home.keeping import Keeping
+from hapcore.home.keeping import Keeping, Wish
+from hapcore.home.supervision import HAPPENINGS_LIMIT, Happening
 from hapcore.home.target import Where
 from hapcore.setup_code import SetupCode
 from hapcore.state import PAIRINGS
 
 from .background import background
 from .ble.central import Ble, open_hands
-from .client import Client
+from .client import Client, Following, following
 from .entropy import system_entropy
 from .feed import Feed
 from .mdns import Mdns, open_mdns
@@ -70,7 +71,7 @@ class Discovery(Feed[DiscoveredAccessory]):
         await trio.lowlevel.checkpoint()
 
 
-class Controller(Keeping[Client], Awaiting):
+class Controller(Keeping[Client, Following[Happening]], Awaiting):
     """A home: the accessories we are paired with, and those we could be. From `open_controller()`."""
 
     def __init__(
@@ -130,6 +131,9 @@ class Controller(Keeping[Client], Awaiting):
     def close(self) -> None:
         """Close all connections; `open_controller()` does it."""
         self.pump.post(Close())
+
+    def _following(self, wish: Wish) -> Following[Happening]:
+        return following(self.pump, Feed(HAPPENINGS_LIMIT), wish)
 
     def _client(self, alias: str, address: str | None) -> Client:
         return Client(self._engine, self.pump, alias, address)

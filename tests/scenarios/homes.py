@@ -300,6 +300,20 @@ class MemoryAccessory(Accessory):
             self._end()
 
 
+@contextmanager
+def _told(world: Any, manager: Any) -> Iterator[Callable[[], Any]]:
+    """A block in which one is told things; the function gives the next one."""
+    if hasattr(manager, "__aenter__"):
+        feed = world.run(manager.__aenter__)
+        try:
+            yield lambda: world.run(feed.__anext__)
+        finally:
+            world.run(manager.__aexit__, None, None, None)
+    else:
+        with manager as feed:
+            yield partial(feed.wait, LIMIT)
+
+
 class Lamp:
     """A client of the controller: every call of its API blocks until done."""
 
@@ -328,16 +342,8 @@ class Lamp:
     @contextmanager
     def watching(self, ids: list[tuple[int, int]]) -> Iterator[Callable[[], Any]]:
         """Subscribe; the function gives the next change."""
-        manager = self.client.subscribe(ids)
-        if hasattr(manager, "__aenter__"):
-            changes = self._world.run(manager.__aenter__)
-            try:
-                yield lambda: self._world.run(changes.__anext__)
-            finally:
-                self._world.run(manager.__aexit__, None, None, None)
-        else:
-            with manager as changes:
-                yield partial(changes.wait, LIMIT)
+        with _told(self._world, self.client.subscribe(ids)) as change:
+            yield change
 
 
 class Controller:
@@ -353,6 +359,12 @@ class Controller:
 
     def connect(self, alias: str, address: str) -> Lamp:
         return Lamp(self._world, self._world.run(self.home.connect, alias, address))
+
+    @contextmanager
+    def supervising(self, **options: Any) -> Iterator[Callable[[], Any]]:
+        """Watch over accessories; the function gives what happens next."""
+        with _told(self._world, self.home.supervise(**options)) as happening:
+            yield happening
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self.home, name)

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Generic, Protocol, TypeVar, cast
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from hapcore.controller.methods import Requests
 from hapcore.engine import Command, Effect, Output
 from hapcore.errors import EffectFailed
 from hapcore.feed import Backlog
-from hapcore.home.commands import Ask
+from hapcore.home.commands import Ask, Supervise
 from hapcore.home.effects import Browse, Connect, StopBrowsing
 from hapcore.home.events import Ended, News
 from hapcore.home.home import Home
 from hapcore.home.methods import HomeRequests
 from hapcore.state import PairedAccessory, PreparedPairing
 
-__all__ = ["Hands", "Keeping", "Known"]
+__all__ = ["Hands", "Keeping", "Known", "Wish"]
 
 R = TypeVar("R")
+P = TypeVar("P")
+#: Makes the command that has a reader told things.
+Wish: TypeAlias = Callable[[Hashable], Command[None]]
 
 
-class Known(Requests):
-    """What a client knows of its accessory. Raises `LocalProtocolError` for an unknown alias and what is no address."""
+class Known(Requests, Generic[P]):
+    """What a client knows of its accessory, and the pump `P` it asks by.
 
-    def __init__(self, engine: Home, alias: str, address: str | None = None) -> None:
+    Raises `LocalProtocolError` for an unknown alias and what is no address.
+    """
+
+    def __init__(self, engine: Home, pump: P, alias: str, address: str | None = None) -> None:
         engine.check_address(alias, address)
+        self._pump = pump
         self.alias = alias
         self.pairing = engine.record(alias).pairing
         self._address = address
@@ -47,13 +55,15 @@ class Hands(Protocol):
         """Begin it; what comes of it is told to the home."""
 
 
-C = TypeVar("C", bound=Known)
+C = TypeVar("C", bound="Known[Any]")
+F = TypeVar("F")
 
 
-class Keeping(ABC, HomeRequests, Generic[C]):
+class Keeping(ABC, HomeRequests, Generic[C, F]):
     """What an adapter's controller offers, and what it does with each output. The adapter adds the underscored calls.
 
-    Readers are `Backlog`s: what the adapter gives as `to` in `Follow` and `Discover`.
+    Readers are `Backlog`s: what the adapter gives as `to` in `Follow`, `Discover` and `Supervise`. `F` is the block in
+    which one is filled with `Happening`s.
     """
 
     def __init__(self, engine: Home) -> None:
@@ -89,6 +99,23 @@ class Keeping(ABC, HomeRequests, Generic[C]):
             client = self._clients[alias] = self._client(alias, None)
         return client
 
+    def supervise(
+        self,
+        aliases: Iterable[str] | None = None,
+        ids: Iterable[tuple[int, int]] | None = None,
+        *,
+        poll: float = 60.0,
+        pace: float = 0.05,
+    ) -> F:
+        """Keep accessories connected and followed for the length of a block; iterate over what happens to them.
+
+        `aliases` None: all that are paired, and will be. `ids` are the characteristics to follow, of each of them;
+        None: all that change. What does not say when it changes is read every `poll` seconds, with `pace` seconds
+        between two requests at least. The items are those of `hapcore.home.supervision`; a lost connection ends
+        nothing. Raises `LocalProtocolError` for an unknown alias.
+        """
+        return self._following(lambda to: Supervise(to, aliases, ids, poll, pace))
+
     def _report(self, output: Output) -> None:
         """What the engine says, but for bytes and replies."""
         if isinstance(output, News):
@@ -105,6 +132,10 @@ class Keeping(ABC, HomeRequests, Generic[C]):
             self._stop_browsing()
         elif self.radio is not None and isinstance(output, Effect):
             self.radio.carry_out(output)
+
+    @abstractmethod
+    def _following(self, wish: Wish) -> F:
+        """A block in which a reader is told what it wishes."""
 
     @abstractmethod
     def _client(self, alias: str, address: str | None) -> C:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hapcore.home.supervision.happenings import (
+    HAPPENINGS_LIMIT,
     Available,
     DatabaseChanged,
     Gap,
@@ -12,4 +13,13 @@ from hapcore.home.supervision.happenings import (
     ValueChanged,
 )
 
-__all__ = ["Available", "DatabaseChanged", "Gap", "Happening", "Source", "Unavailable", "ValueChanged"]
+__all__ = [
+    "HAPPENINGS_LIMIT",
+    "Available",
+    "DatabaseChanged",
+    "Gap",
+    "Happening",
+    "Source",
+    "Unavailable",
+    "ValueChanged",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import field, frozen
 
@@ -11,7 +11,20 @@ from hapcore.errors import HapError
 from hapcore.ids import CharacteristicId, Value
 from hapcore.model.remote import AccessoryDescription
 
-__all__ = ["Available", "DatabaseChanged", "Gap", "Happening", "Source", "Unavailable", "ValueChanged"]
+__all__ = [
+    "HAPPENINGS_LIMIT",
+    "Available",
+    "DatabaseChanged",
+    "Gap",
+    "Happening",
+    "Source",
+    "Unavailable",
+    "ValueChanged",
+]
+
+
+#: What a reader may be behind: the beginning alone is several thousand values in a house of three hundred accessories.
+HAPPENINGS_LIMIT: Final = 100_000
 
 
 class Source(Enum):

@@ -57,8 +57,9 @@ class Watch:
         self._link: Link | None = None
         self._over = False
         self._settled = False
-        #: When the last attempt began; when our last request ended; when the accessory was heard last.
-        self._begun = self._asked = self._heard = -inf
+        #: When the last attempt began; when our last request ended; when the accessory was heard
+        #: last; since when it is available.
+        self._begun = self._asked = self._heard = self._settled_at = -inf
         #: Since when events may have been lost.
         self._since: float | None = None
         #: Of the database: its c# (0: not known), when and over which link it was read.
@@ -200,7 +201,7 @@ class Watch:
         link, self._link = self._link, None
         if self._settled:
             self._settled = False
-            self._backoff.lasted(self._now - self._begun)
+            self._backoff.lasted(self._now - self._settled_at)
             if self._since is None:
                 self._since = self._heard
         else:
@@ -256,7 +257,8 @@ class Watch:
             ledger.gap(self._since, self._now)
             self._since = None
         ledger.available()
-        self._settled = True
+        if not self._settled:
+            self._settled, self._settled_at = True, self._now
 
     def _serve(self, link: Link) -> Procedure[None]:
         """Until the connection ends: what there is to do, one thing at a time."""
@@ -325,7 +327,6 @@ class Watch:
 
     def _ask(self, link: Link, command: Command[R], limit: float | None = None) -> Procedure[R]:
         """A request of ours: one at a time, with a pause in between, behind those of the application."""
-        office = self._office
         pace = max(one.pace for one in self._commands.values())
         while self._now < (free := self._asked + pace) and self._fault is None:
             yield from self._sleep(free)
