@@ -39,11 +39,16 @@ class Home:
     @classmethod
     def pair(cls, port: str, code: str) -> Self:
         """Pair the lamp that printed its port and its setup code."""
+        return cls(int(port), cls.pairing_of(port, code))
+
+    @staticmethod
+    def pairing_of(port: str, code: str) -> Pairing:
+        """Pair whatever printed its port and its setup code."""
         setup = Blocking("127.0.0.1", int(port))
         setup.do(StartPairSetup())
         pairing = setup.do(FinishPairSetup(SetupCode(code)))
         setup.do(Close())
-        return cls(int(port), pairing)
+        return pairing
 
     def again(self) -> Home:
         """Another connection of the same controller."""
