@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import stat
 
 import pytest
@@ -38,8 +40,13 @@ def test_reset(tmp_path):
     assert (shown["device_id"], shown["setup_code"], shown["pairings"]) == ("11:22:33:44:55:66", "031-45-154", [])
     lines(hap("reset", "--state", new, "-y", "--json"))
     assert set(json.loads(new.read_text())["entries"]) == {"setup"}
+    (shown,) = lines(hap("state", "show", "--state", new, "--json"))
+    assert (shown["device_id"], shown["setup_code"]) == (None, "031-45-154")  # there is none before it is served
     lines(hap("reset", "--state", new, "--everything", "-y", "--json"))
     assert json.loads(new.read_text())["entries"] == {}
+    (shown,) = lines(hap("state", "show", "--state", new, "--json"))
+    assert (shown["device_id"], shown["setup_code"], shown["setup_id"]) == (None, None, None)
+    assert hap("state", "show", "--state", new).stdout.count("drawn when it is served") == 3
     assert "exclude" in failure(hap("reset", "--state", new, "--everything", "--pairings"), 2)
 
 
@@ -59,3 +66,59 @@ def test_a_running_accessory_is_not_reset(tmp_path):
         assert "in use" in failure(hap("reset", "--state", file, "-y"))
         (shown,) = lines(hap("state", "show", "--state", file, "--json"))
         assert shown["pairings"] == []
+
+
+def test_neither_umask_nor_output_lets_secrets_out(tmp_path):
+    """The file is its owner's only; of what is in it, no key, salt or verifier is ever printed."""
+    old, file = tmp_path / FILE, tmp_path / "state.json"
+    old.write_text(json.dumps(NODE))
+    before = os.umask(0)
+    try:
+        printed = [hap("import-state", old, "--state", file), hap("state", "show", "--state", file)]
+        with served("lightbulb", "--state", file):
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+            printed.append(hap("state", "show", "--state", file, "--json"))
+        long = [value for value in texts(json.loads(file.read_text())) if re.fullmatch("[0-9a-f]{32,}", value)]
+        assert len(long) >= 4
+        printed += [hap("reset", "--state", file, "-y"), hap("state", "show", "--state", file)]
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert stat.S_IMODE((tmp_path / "state.json.lock").stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
+    shown = "".join(one.stdout + one.stderr for one in printed).casefold()
+    identifiers = {one.hex() for one in (PHONE.encode(),)}
+    assert not [value for value in long if value not in identifiers and value in shown]
+
+
+def texts(tree):
+    """All texts in a JSON value."""
+    if isinstance(tree, str):
+        return [tree]
+    inside = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else []
+    return [text for one in inside for text in texts(one)]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"format": "hapcore-state", "version": 7, "entries": {}}', "version 7"),
+        (
+            '{"format": "hapcore-state", "version": 1, "entries": {"identity": {"text": "x"}}}',
+            "'identity' cannot be read",
+        ),
+        ('{"format": "hapcore-state", "version": 1, "entr', "damaged or cut short"),
+        ("", "empty"),
+        ('{"format": "hapcore-pairings", "version": 1, "pairings": {}}', "not a hapcore-state file"),
+    ],
+    ids=["newer", "damaged", "cut", "empty", "other"],
+)
+def test_what_cannot_be_read_is_said_and_left_alone(tmp_path, content, said):
+    """Never a silent reset: nothing is served from it, and nothing in it changes."""
+    file = tmp_path / "state.json"
+    file.write_text(content)
+    told = failure(hap("serve", "lightbulb", "--no-mdns", "--address", "127.0.0.1", "--state", file))
+    assert said in told
+    assert str(file) in told or "identity" in said
+    if said == "version 7":  # only who knows what it means may throw it away
+        assert said in failure(hap("reset", "-y", "--state", file))
+    assert file.read_text() == content

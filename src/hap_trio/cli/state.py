@@ -14,6 +14,7 @@ from hap_trio.entropy import system_entropy
 from hapcore.accessory.config import Config
 from hapcore.accessory.stored import KEPT_AT_RESET, Stored
 from hapcore.migration.states import read_state
+from hapcore.pairing.setup import MAX_TRIES
 from hapcore.state import STATE
 
 __all__ = ["register"]
@@ -50,26 +51,33 @@ def show(file: str, as_json: bool) -> None:
     Example: hap state show --state lamp.json
     """
     # Its own lock: an accessory that is being served from the file may be looked at all the same.
-    stored = Stored(_load(FileStore(file, STATE, exclusive=False), file), Config(name="state"), system_entropy)
+    table = _load(FileStore(file, STATE, exclusive=False), file)
+    stored = Stored(table, Config(name="state"), system_entropy)
+    # What is not there is drawn when it is served: what has just been drawn here means nothing.
+    device_id = stored.identity.device_id if "identity" in table else None
+    setup = stored.setup if "setup" in table else None
     paired = [(one.identifier.decode(errors="replace"), one.admin) for one in stored.pairings.values()]
-    code = None if paired else stored.setup.code.text
+    code = None if paired or setup is None else setup.code.text
     if as_json:
         emit(
             {
-                "device_id": stored.identity.device_id,
+                "device_id": device_id,
                 "setup_code": code,
-                "setup_id": stored.setup.setup_id,
+                "setup_id": setup and setup.setup_id,
                 "config_number": stored.config_number,
                 "failed_attempts": stored.attempts,
+                "locked": stored.attempts >= MAX_TRIES,
                 "pairings": [{"identifier": name, "admin": admin} for name, admin in paired],
             }
         )
         return
-    click.echo(f"Device id             {stored.identity.device_id}")
-    click.echo(f"Setup code            {code or 'hidden, because it is paired'}")
-    click.echo(f"Setup id              {stored.setup.setup_id}")
+    new = "drawn when it is served"
+    click.echo(f"Device id             {device_id or new}")
+    click.echo(f"Setup code            {code or (new if setup is None else 'hidden, because it is paired')}")
+    click.echo(f"Setup id              {setup.setup_id if setup else new}")
     click.echo(f"Configuration number  {stored.config_number}")
-    click.echo(f"Failed attempts       {stored.attempts}")
+    locked = " (pairing is locked: `hap reset --attempts` opens it)" if stored.attempts >= MAX_TRIES else ""
+    click.echo(f"Failed attempts       {stored.attempts}{locked}")
     click.echo(f"Pairings              {len(paired)}")
     for name, admin in paired:
         click.echo(f"  {name}  {'admin' if admin else 'user'}")
@@ -78,25 +86,32 @@ def show(file: str, as_json: bool) -> None:
 @click.command()
 @_state_option
 @click.option("--pairings", "only_pairings", is_flag=True, help="Forget who is paired, but stay the same accessory.")
+@click.option("--attempts", is_flag=True, help="Forget nothing but the wrong setup codes that were tried.")
 @click.option("--everything", is_flag=True, help="Forget also setup code and numbers: a new accessory altogether.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @json_option
-def reset(file: str, only_pairings: bool, everything: bool, yes: bool, as_json: bool) -> None:
+def reset(file: str, only_pairings: bool, attempts: bool, everything: bool, yes: bool, as_json: bool) -> None:
     """Back to the factory: nobody is paired, and it has a new identity.
 
-    The setup code stays, because it may stand on a label, and so do the numbers of things. This is also the way out
-    when 100 wrong codes have locked pairing. The accessory must not be running.
+    The setup code stays, because it may stand on a label, and so do the numbers of things. The accessory must not be
+    running.
+
+    When 100 wrong codes have locked pairing, --attempts is the gentle way out: it forgets them and nothing else. Ask
+    yourself first who has tried them; with --everything the accessory also gets another code.
 
     \b
     Example: hap reset --state lamp.json
+             hap reset --attempts --state lamp.json
     """
-    if only_pairings and everything:
-        raise click.UsageError("--pairings and --everything exclude each other.")
+    if only_pairings + attempts + everything > 1:
+        raise click.UsageError("--pairings, --attempts and --everything exclude each other.")
     with closing(FileStore(file, STATE)) as store:
         table = _load(store, file)
-        if not yes:
+        if not (yes or attempts):
             click.confirm(f"Reset {file}? Its controllers have to pair it again.", abort=True, err=True)
         kept = KEPT_AT_RESET["pairings" if only_pairings else "everything" if everything else "identity"]
+        if attempts:
+            kept = frozenset(table) - {"attempts"}
         store.replace({key: value for key, value in table.items() if key in kept})
     if as_json:
         emit({"event": "reset", "state": file})
