@@ -1,7 +1,6 @@
 """A lamp, served until Ctrl-C: `python asyncio_lamp.py`."""
 
 import asyncio
-from typing import Any
 
 import hap_asyncio
 from hapcore.catalogue.services import Lightbulb
@@ -15,9 +14,5 @@ async def switch(value: bool, caller: Caller) -> None:
     print("on" if value else "off", "by", caller.pairing_id.decode())
 
 
-async def main(**more: Any) -> None:
-    await hap_asyncio.serve(light, setup_code="031-45-154", state="lamp.json", **more)
-
-
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(hap_asyncio.serve(light, setup_code="031-45-154", state="lamp.json"))

@@ -1,7 +1,5 @@
 """A lamp, served until Ctrl-C: `python sync_lamp.py`."""
 
-from typing import Any
-
 import hap_sync
 from hapcore.catalogue.services import Lightbulb
 from hapcore.ids import Caller
@@ -14,9 +12,5 @@ def switch(value: bool, caller: Caller) -> None:
     print("on" if value else "off", "by", caller.pairing_id.decode())
 
 
-def main(**more: Any) -> None:
-    hap_sync.serve(light, setup_code="031-45-154", state="lamp.json", **more)
-
-
 if __name__ == "__main__":
-    main()
+    hap_sync.serve(light, setup_code="031-45-154", state="lamp.json")

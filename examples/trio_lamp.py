@@ -1,7 +1,5 @@
 """A lamp, served until Ctrl-C: `python trio_lamp.py`."""
 
-from typing import Any
-
 import trio
 
 import hap_trio
@@ -16,9 +14,5 @@ async def switch(value: bool, caller: Caller) -> None:
     print("on" if value else "off", "by", caller.pairing_id.decode())
 
 
-async def main(**more: Any) -> None:
-    await hap_trio.serve(light, setup_code="031-45-154", state="lamp.json", **more)
-
-
 if __name__ == "__main__":
-    trio.run(main)
+    trio.run(lambda: hap_trio.serve(light, setup_code="031-45-154", state="lamp.json"))

@@ -24,14 +24,15 @@ def test_the_lamp_and_its_controller(tmp_path: Path, monkeypatch: pytest.MonkeyP
 async def story() -> None:
     printed = hap_asyncio.Feed[str]()
 
-    def load(name: str) -> dict[str, Any]:
+    def load(name: str, printing: str) -> dict[str, Any]:
         program = runpy.run_path(str(EXAMPLES / name))
-        program["main"].__globals__["print"] = lambda *words: printed.put(" ".join(map(str, words)))
+        program[printing].__globals__["print"] = lambda *words: printed.put(" ".join(map(str, words)))
         return program
 
-    lamp, controller = load("asyncio_lamp.py"), load("asyncio_controller.py")
+    lamp, controller = load("asyncio_lamp.py", "switch"), load("asyncio_controller.py", "main")
     ready = asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(lamp["main"](address="127.0.0.1", mdns=False, started=ready.set_result))
+    here = {"state": "lamp.json", "setup_code": "031-45-154", "address": "127.0.0.1", "mdns": False}
+    serving = asyncio.create_task(hap_asyncio.serve(lamp["light"], started=ready.set_result, **here))
     server: hap_asyncio.AccessoryServer = await ready
     for _ in ("paired by the first run", "known to the second"):
         watching = asyncio.create_task(controller["main"](f"127.0.0.1:{server.port}"))
@@ -52,7 +53,7 @@ def test_they_are_the_trio_examples_but_for_the_import_and_the_run(name: str) ->
     def lines(adapter: str) -> list[str]:
         text = (EXAMPLES / f"{adapter}_{name}.py").read_text(encoding="utf-8")
         text = text.replace("asyncio.run(main(sys.argv[1]))", "asyncio.run(main, sys.argv[1])")
-        text = text.replace("asyncio.run(main())", "asyncio.run(main)").replace(adapter, "ADAPTER")
+        text = text.replace("asyncio.run(hap_asyncio", "asyncio.run(lambda: hap_asyncio").replace(adapter, "ADAPTER")
         return sorted(line for line in text.splitlines() if line)
 
     assert lines("asyncio") == lines("trio")

@@ -42,8 +42,9 @@ def test_the_lamp_and_its_controller(
     for _ in ("paired by the first run", "known to the second"):
         ready.clear()
         port = servers[-1].port if servers else 0
-        keep = {"address": "127.0.0.1", "port": port, "mdns": False, "started": started}
-        serving = threading.Thread(target=lamp["main"], kwargs=keep)
+        here = {"address": "127.0.0.1", "port": port, "mdns": False, "started": started}
+        keep = {"state": "lamp.json", "setup_code": "031-45-154", **here}
+        serving = threading.Thread(target=hap_sync.serve, args=(lamp["light"],), kwargs=keep)
         serving.start()
         assert ready.wait(10)
         with pytest.raises(Disconnected):
@@ -62,5 +63,6 @@ def test_they_are_those_on_trio_without_await(name: str) -> None:
     trio = (EXAMPLES / f"trio_{name}.py").read_text(encoding="utf-8")
     plain = re.sub(r"\b(async|await) ", "", trio.replace("import trio\n\n", "")).replace("trio", "sync")
     plain = re.sub(r"sync\.run\(main(?:, )?(.*)\)", r"main(\1)", plain)
+    plain = re.sub(r"sync\.run\(lambda: (.*)\)", r"\1", plain)
     plain = plain.replace("(lamp.accessories())", "lamp.accessories()")
     assert plain == (EXAMPLES / f"sync_{name}.py").read_text(encoding="utf-8")

@@ -22,7 +22,8 @@ async def test_the_lamp_and_its_controller(
     controller: dict[str, Any] = runpy.run_path(str(EXAMPLES / "trio_controller.py"))
 
     async def serve(task_status: trio.TaskStatus[hap_trio.AccessoryServer]) -> None:
-        await lamp["main"](address="127.0.0.1", mdns=False, task_status=task_status)
+        here = {"state": "lamp.json", "setup_code": "031-45-154", "address": "127.0.0.1", "mdns": False}
+        await hap_trio.serve(lamp["light"], task_status=task_status, **here)
 
     async with trio.open_nursery() as nursery:
         server = await nursery.start(serve)
