@@ -116,9 +116,11 @@ def test_a_restart_keeps_identity_code_and_pairing(tmp_path, how):
         switch = paired(first, tmp_path)
         assert program.stop(how)[0] == 0
     with served("switch", "--state", tmp_path / "s.json") as (_, second):
-        assert {k: first[k] for k in ("device_id", "setup_code", "setup_uri")} == {
-            k: second[k] for k in ("device_id", "setup_code", "setup_uri")
-        }
+        assert second["device_id"] == first["device_id"]
+        # The code is the same, and nobody's business as long as it is of no use.
+        assert (second["setup_code"], second["setup_uri"], second["paired"]) == (None, None, True)
+        setup = json.loads((tmp_path / "s.json").read_text("utf-8"))["entries"]["setup"]
+        assert first["setup_code"] in (setup if isinstance(setup, str) else json.dumps(setup))
         assert (first["paired"], second["paired"]) == (False, True)
         where = f"{second['host']}:{second['port']}"
         assert hap("get", *switch[:-1], where, "-c", "1.3").returncode == 0

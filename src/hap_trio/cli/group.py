@@ -11,6 +11,7 @@ import click
 
 from hap_trio.cli import (
     accessories,
+    code,
     decode,
     demo,
     discover,
@@ -97,6 +98,7 @@ def hap() -> None:
 _COMMANDS: tuple[Callable[[click.Group], None], ...] = (
     demo.register,
     serve.register,
+    code.register,
     state.register,
     discover.register,
     accessories.register,

@@ -15,12 +15,13 @@ from click.core import ParameterSource
 
 import hap_trio
 from hap_trio.ble import PeripheralServer, open_peripheral
+from hap_trio.cli.code import code_option
 from hap_trio.cli.common import ble_option, emit, json_option, recorded, recording, run
 from hap_trio.cli.kinds import Built, Thing, build
+from hap_trio.cli.label import label_option
 from hap_trio.cli.radio import advising, need
-from hap_trio.cli.telling import introduce, report
+from hap_trio.cli.telling import introduce, label, report
 from hapcore.ip.accessory import Server
-from hapcore.setup_code import SetupCode
 
 __all__ = ["code_option", "introduce", "local_address", "port_option", "register", "state_option"]
 
@@ -33,6 +34,8 @@ class _Place:
     port: int
     mdns: bool
     hci: str | None
+    #: A fresh code is shown for each attempt to pair, as on a display.
+    display: bool
 
     @asynccontextmanager
     async def open(
@@ -40,6 +43,7 @@ class _Place:
     ) -> AsyncGenerator[hap_trio.AccessoryServer | PeripheralServer]:
         """Serve for the length of a block."""
         tape = recording()
+        show = _leave_it_to_the_report if self.display else None
         if self.hci is not None:
             from hapcore.ble.accessory.peripheral import Peripheral  # most commands need nothing of it
 
@@ -47,7 +51,7 @@ class _Place:
             engine = cast("Callable[..., Server]", Peripheral if tape is None else tape.peripheral)
             with advising():
                 async with open_peripheral(
-                    what, name=name, state=state, setup_code=code, radio=self.hci, engine=engine
+                    what, name=name, state=state, setup_code=code, show_code=show, radio=self.hci, engine=engine
                 ) as peripheral:
                     yield peripheral
             return
@@ -58,14 +62,19 @@ class _Place:
             address=self.address,
             port=self.port,
             setup_code=code,
+            show_code=show,
             mdns=self.mdns,
             engine=Server if tape is None else tape.server,
         ) as server:
             yield server
 
 
+def _leave_it_to_the_report(code: str | None) -> None:
+    """What a display would show is an event, too, and printed among the others."""
+
+
 async def _serve(
-    what: Built, name: str | None, state: str | None, code: str | None, place: _Place, as_json: bool
+    what: Built, name: str | None, state: str | None, code: str | None, place: _Place, qr: str | None, as_json: bool
 ) -> None:
     name, state, code = name or what.name, state or what.state, code or what.code
     # Both signals end the block in good order: mDNS goodbye, connections closed; everything else is on disk already.
@@ -77,6 +86,8 @@ async def _serve(
             nursery.start_soon(report, server, as_json)
             nursery.start_soon(what.live)
             introduce(server, name or server.database.accessories[0].name, as_json, place.hci)
+            if qr is not None:
+                label(server, qr)
             async for _ in signals:
                 nursery.cancel_scope.cancel()
                 break
@@ -94,27 +105,11 @@ def local_address(ctx: click.Context, parameter: click.Parameter, value: str | N
     return value
 
 
-def _code(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    if value is None:
-        return None
-    try:
-        return SetupCode(value).text
-    except ValueError as error:
-        raise click.BadParameter(str(error).partition(": ")[2] or str(error), ctx, parameter) from None
-
-
 state_option = click.option(
     "--state", type=click.Path(dir_okay=False), help="The file that keeps identity and pairings."
 )
 port_option = click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="The port; any free one when not given."
-)
-code_option = click.option(
-    "--setup-code",
-    "code",
-    callback=_code,
-    metavar="XXX-XX-XXX",
-    help="The setup code; drawn at the first start if not given.",
 )
 
 
@@ -127,6 +122,8 @@ code_option = click.option(
 @click.option("--address", callback=local_address, help="Listen on this local address only.")
 @port_option
 @code_option
+@click.option("--display", is_flag=True, help="Show a fresh setup code for each attempt to pair, like a display.")
+@label_option
 @click.option("--no-mdns", is_flag=True, help="Do not announce it; controllers need its address then.")
 @ble_option
 @click.option(
@@ -147,6 +144,8 @@ def serve(
     address: str | None,
     port: int,
     code: str | None,
+    display: bool,
+    qr: str | None,
     no_mdns: bool,
     ble: bool,
     hci: str,
@@ -163,13 +162,16 @@ def serve(
 
     \b
     Example: hap serve lightbulb --name "Desk lamp" --state lamp.json
+             hap serve lightbulb --state lamp.json --qr label.svg
              hap serve busy-home
              hap serve house.toml
              hap serve lock --ble --hci usb:0
     """
     _check(ble)
-    place = _Place(address, port, not no_mdns, hci if ble else None)
-    run(_serve, build(kind, name, count, seed), name, state, code, place, as_json)
+    if display and (code is not None or qr is not None):
+        raise click.UsageError("--display has a new code each time: it goes without --setup-code and --qr.")
+    place = _Place(address, port, not no_mdns, hci if ble else None, display)
+    run(_serve, build(kind, name, count, seed), name, state, code, place, qr, as_json)
 
 
 def _check(ble: bool) -> None:

@@ -10,20 +10,31 @@ import segno
 import hap_trio
 from hap_trio.ble import PeripheralServer
 from hap_trio.cli.common import emit, plain, say, shown
+from hap_trio.cli.label import draw
 from hapcore.engine import Event
 from hapcore.ids import Caller
 from hapcore.ip.accessory import (
     CharacteristicsWritten,
+    HideSetupCode,
     IdentifyRequested,
     PairingAdded,
     PairingRemoved,
     SessionClosed,
     SessionOpened,
     SetupAttemptFailed,
+    ShowSetupCode,
     WriteRequested,
 )
+from hapcore.setup_code import SetupPayload
 
-__all__ = ["introduce", "report"]
+__all__ = ["introduce", "label", "qr_code", "report"]
+
+
+#: What can be done when 100 wrong codes have locked it.
+LOCKED = (
+    "Pairing is locked: 100 wrong setup codes were tried. Somebody may be guessing; if it was you, stop this, "
+    "run `hap reset --attempts --state FILE` and start again."
+)
 
 
 def qr_code(uri: str) -> str:
@@ -60,6 +71,10 @@ def records(event: Event) -> list[dict[str, object]]:
         return [{"event": "disconnect", "controller": _who(event.caller)}]
     if isinstance(event, SetupAttemptFailed):
         return [{"event": "attempt-failed", "failures": event.failures, "limit": event.limit}]
+    if isinstance(event, ShowSetupCode):
+        return [{"event": "show-code", "setup_code": event.code.text, "setup_uri": event.payload.uri()}]
+    if isinstance(event, HideSetupCode):
+        return [{"event": "hide-code"}]
     if isinstance(event, IdentifyRequested):
         return [{"event": "identify"}]
     return []
@@ -75,7 +90,12 @@ def sentence(record: dict[str, object]) -> str:
     if kind == "paired":
         return f"paired with {record['controller']}{' (admin)' if record['admin'] else ''}"
     if kind == "attempt-failed":
-        return f"a controller tried a wrong setup code ({record['failures']} of {record['limit']})"
+        said = f"a controller tried a wrong setup code ({record['failures']} of {record['limit']})"
+        return f"{said}\n{LOCKED}" if record["failures"] == record["limit"] else said
+    if kind == "show-code":
+        return f"somebody wants to pair. Setup code: {record['setup_code']}\n{qr_code(str(record['setup_uri']))}"
+    if kind == "hide-code":
+        return "that setup code is good no longer."
     if kind == "identify":
         return "somebody asks: which accessory is this?"
     words = {"unpaired": "no longer paired with", "connect": "connected:", "disconnect": "disconnected:"}
@@ -99,19 +119,38 @@ def introduce(
                 "event": "listening",
                 **where,
                 "device_id": server.device_id,
-                "setup_code": server.setup_code,
-                "setup_uri": server.setup_uri,
+                **_secrets(server),
                 "paired": server.paired,
+                "locked": server.locked,
             }
         )
         return
     say(f"[bold]{name}[/bold] is served {place}, device id {server.device_id}.")
     if server.paired:
         say("It is paired. To pair it anew, remove its pairings first.")
+    elif server.locked:
+        click.echo(LOCKED)
+    elif server.displays:
+        say("Its setup code is shown here as soon as a controller begins to pair.")
     else:
         say(f"Setup code: [bold]{server.setup_code}[/bold]   {server.setup_uri}")
         click.echo(qr_code(server.setup_uri))
     say("Ctrl-C ends it.")
+
+
+def _secrets(server: hap_trio.AccessoryServer | PeripheralServer) -> dict[str, object]:
+    """What is needed to pair it, as long as that can be done."""
+    if server.paired or server.displays:
+        return {"setup_code": None, "setup_uri": None}
+    return {"setup_code": server.setup_code, "setup_uri": server.setup_uri}
+
+
+def label(server: hap_trio.AccessoryServer | PeripheralServer, file: str) -> None:
+    """Write the label of one that can be paired; the code of another is nobody's business."""
+    if server.paired:
+        click.echo(f"hap: it is paired, so there is nothing to write into {file}", err=True)
+        return
+    draw(SetupPayload.parse(server.setup_uri), file)
 
 
 async def report(server: hap_trio.AccessoryServer | PeripheralServer, as_json: bool) -> None:

@@ -23,6 +23,7 @@ from hapcore.ip.accessory.server import Server
 from hapcore.ip.accessory.settings import connect_identify
 from hapcore.model.characteristic import AnyCharacteristic
 from hapcore.model.database import Database
+from hapcore.pairing.setup import MAX_TRIES
 
 __all__ = ["Serving"]
 
@@ -66,6 +67,16 @@ class Serving(ABC, Generic[F]):
     def nfc_message(self) -> bytes:
         """What a programmable NFC tag has to hold now: NDEF, without code and setup id once it is paired (HAP 2.3)."""
         return evolve(self._engine.setup_payload, paired=self.paired).ndef()
+
+    @property
+    def displays(self) -> bool:
+        """Whether a fresh setup code is shown for each attempt to pair."""
+        return bool(self._engine.config.display)
+
+    @property
+    def locked(self) -> bool:
+        """Whether wrong setup codes have locked pairing; `hap reset --attempts` is the way out (HAP 4.3)."""
+        return self._engine.stored.attempts >= MAX_TRIES
 
     @property
     def paired(self) -> bool:
