@@ -5,13 +5,13 @@ Add, rename and remove them at any time. The numbers that rooms and automations 
 new name changes nothing, and a lamp that comes back is the same as before.
 """
 
-from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import trio
 
 import hap_trio
-from hapcore.accessory.commands import ReplaceDatabase
+from hapcore.accessory.commands import AddAccessories, RemoveAccessories
 from hapcore.catalogue.services import Lightbulb
 from hapcore.errors import HapError
 from hapcore.ids import Caller
@@ -33,33 +33,38 @@ def lamp(serial: str, name: str) -> Accessory:
     return Accessory(name, services=[light], key=serial, serial_number=serial)
 
 
-def read(known: Mapping[str, Accessory]) -> dict[str, Accessory]:
-    """The lamps of the folder by their serial numbers; those that are `known` go on as they are."""
+def read() -> dict[str, str]:
+    """What the folder says: serial numbers and names."""
     FOLDER.mkdir(exist_ok=True)
-    lamps: dict[str, Accessory] = {}
-    for file in sorted(FOLDER.glob("[!.]*")):
-        serial, name = file.name, file.read_text().strip()
-        if serial in known:
-            lamps[serial] = known[serial]
-            known[serial].information[NAME].value = name or known[serial].name
+    return {file.name: file.read_text(errors="replace").strip() for file in sorted(FOLDER.glob("[!.]*"))}
+
+
+async def follow(server: hap_trio.AccessoryServer, lamps: dict[str, Accessory], names: dict[str, str]) -> None:
+    """Make what is served what the folder says."""
+    for serial in lamps.keys() - names.keys():
+        await server.do(RemoveAccessories(lamps.pop(serial)))
+        print(serial, "is gone")
+    for serial, name in names.items():
+        if serial in lamps:
+            lamps[serial].information[NAME].value = name or lamps[serial].name
         elif name:  # else it is being written
-            lamps[serial] = lamp(serial, name)
-    return lamps
+            try:
+                await server.do(AddAccessories(new := lamp(serial, name)))
+            except HapError as error:  # a name that is too long, one lamp too many
+                print(f"{serial}: {error}")
+            else:
+                lamps[serial] = new
+                print(serial, "is new")
 
 
 async def main(every: float = 1.0) -> None:
-    lamps = read({})  # before anybody can ask: who finds the bridge empty forgets what was behind it
+    # Before anybody can ask: who finds the bridge empty forgets what was behind it.
+    lamps = {serial: lamp(serial, name) for serial, name in read().items() if name}
     async with hap_trio.open_server([bridge, *lamps.values()], state="bridge.json") as server:
         while True:
             await trio.sleep(every)
-            try:
-                found = read(lamps)
-                if found.keys() != lamps.keys():
-                    await server.do(ReplaceDatabase([bridge, *found.values()]))
-                    print(len(found), "lamps")
-                lamps = found
-            except (HapError, OSError, UnicodeError) as error:  # what is wrong with a lamp: the others stay
-                print(error)
+            with suppress(OSError):  # a file that has gone again; the next time all is well
+                await follow(server, lamps, read())
 
 
 if __name__ == "__main__":

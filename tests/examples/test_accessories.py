@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
@@ -20,10 +21,12 @@ from hapcore.catalogue.characteristics import (
     NAME,
     ON,
     PROGRAMMABLE_SWITCH_EVENT,
+    STREAMING_STATUS,
     TARGET_HEATING_COOLING_STATE,
     TARGET_TEMPERATURE,
 )
 from hapcore.controller.commands import CharacteristicWrite
+from hapcore.errors import Refused
 from hapcore.ids import HapStatus
 from hapcore.model.metadata import Permission
 
@@ -202,6 +205,53 @@ async def test_a_doorbell_rings(monkeypatch):
         presses.put(None)
 
 
+# --- a camera ---------------------------------------------------------------------------------------------------------
+
+#: Prints a picture that tells how large it was to be, and notes that it was asked to.
+SHOOT = """
+import sys
+open("shots", "a").write("*")
+sys.stdout.buffer.write(bytes.fromhex("ffd8ffe0") + " ".join(sys.argv[1:]).encode())
+"""
+
+
+async def test_a_camera_gives_pictures_and_takes_no_more_than_needed(monkeypatch, tmp_path):
+    camera = load("camera.py")
+    command = [sys.executable, "-c", SHOOT, "scale={width}:{height}", "-"]
+    async with visiting(monkeypatch, partial(camera.main, command)) as home:
+        pictures = []
+
+        async def look() -> None:
+            pictures.append(await home.client.snapshot(640, 480))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(look)
+        assert pictures == [b"\xff\xd8\xff\xe0scale=640:480 -"] * 5
+        assert (tmp_path / "shots").read_text() == "*"
+        monkeypatch.setattr(camera, "FRESH", 0.0)
+        assert (await home.client.snapshot(320, 240)).endswith(b"scale=320:240 -")
+        assert await home.read(STREAMING_STATUS) == b"\x01\x01\x02"
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        (["false"], HapStatus.UNABLE_TO_COMMUNICATE),
+        (["./no-such-camera"], HapStatus.UNABLE_TO_COMMUNICATE),
+        (["echo", "no JPEG"], HapStatus.UNABLE_TO_COMMUNICATE),
+        (["sleep", "600"], HapStatus.TIMED_OUT),
+    ],
+)
+async def test_a_camera_that_is_broken(monkeypatch, command, status):
+    camera = load("camera.py")
+    monkeypatch.setattr(camera, "PATIENCE", 0.2 if status is HapStatus.TIMED_OUT else 8.0)
+    async with visiting(monkeypatch, partial(camera.main, command)) as home:
+        with pytest.raises(Refused, match=f"status {int(status)} "):
+            await home.client.snapshot(640, 480)
+        assert await home.read(STREAMING_STATUS) == b"\x01\x01\x02", "the camera itself is there"
+
+
 # --- a bridge that grows ----------------------------------------------------------------------------------------------
 
 
@@ -250,7 +300,7 @@ async def test_a_bridge_grows_and_shrinks(monkeypatch, tmp_path, capsys):
             assert (await anext(changes)).value is True
         table = known["Table"]
         assert (await home.client.write({table: True}))[table].status == 0
-        assert capsys.readouterr().out.endswith("2 lamps\nA0003 on\n")
+        assert capsys.readouterr().out.endswith("A0003 is new\nA0003 on\n")
 
         (folder / "A0003").unlink()
         known = await until(lambda: len(lamps()) == 1)
@@ -260,14 +310,16 @@ async def test_a_bridge_grows_and_shrinks(monkeypatch, tmp_path, capsys):
         assert known["Table"] == table
         assert records[-1].config_number == first + 3
 
-        (folder / "A0004").write_text("x" * 65)
-        while "longer than 64 bytes" not in capsys.readouterr().out:
+        (folder / "A0000").write_text("x" * 65)
+        while "A0000: Name: the text is longer than 64 bytes" not in capsys.readouterr().out:
             await trio.lowlevel.checkpoint()
+        (folder / "A0005").write_text("Floor")
+        known = await until(lambda: len(lamps()) == 3)
         assert (await home.client.read([table]))[table].status == 0
 
     again = load("growing_bridge.py")
-    (folder / "A0004").unlink()
+    (folder / "A0000").unlink()
     async with visiting(monkeypatch, again.main) as home:
         assert lamps() == known
-        assert records[-1].config_number == first + 3
+        assert records[-1].config_number == first + 4
         assert await home.read(NAME) == "Bridge"

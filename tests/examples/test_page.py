@@ -20,6 +20,7 @@ ACCESSORIES = [
     "thermostat.py",
     "door_lock.py",
     "doorbell.py",
+    "camera.py",
     "growing_bridge.py",
     "web_hook.py",
     "systemd/shutdown_switch.py",
@@ -41,7 +42,7 @@ def test_the_readme_leads_to_it():
 @pytest.mark.parametrize("name", ACCESSORIES)
 def test_it_says_how_to_run_it_and_is_short(name):
     text = (ROOT / "examples" / name).read_text(encoding="utf-8")
-    command = re.search(r"`(?:\w+=\S+ )?python (\S+\.py)`", text.split('"""')[1])
+    command = re.search(r"`(?:\w+=\S+ )?python (\S+\.py)[ `]", text.split('"""')[1])
     assert command is not None
     assert name.endswith(command[1])
     assert len(text.splitlines()) <= 90

@@ -12,13 +12,14 @@ from tests.docs.programs import LIMIT, ROOT, environment, line
 from tests.examples.home import Home
 
 VARIABLES = {"LOCK_PIN": "482913", "HOOK_TOKEN": "correct horse battery staple"}
+ARGUMENTS = {"camera": ["true"]}
 
 
-@pytest.mark.parametrize("name", ["thermostat", "door_lock", "doorbell", "growing_bridge", "web_hook"])
+@pytest.mark.parametrize("name", ["thermostat", "door_lock", "doorbell", "camera", "growing_bridge", "web_hook"])
 def test_it_serves_until_ctrl_c(name, tmp_path):
     program = str(ROOT / "examples" / f"{name}.py")
     with subprocess.Popen(
-        [sys.executable, str(ROOT / "tests" / "examples" / "start.py"), program],
+        [sys.executable, str(ROOT / "tests" / "examples" / "start.py"), program, *ARGUMENTS.get(name, [])],
         cwd=tmp_path,
         env=environment() | VARIABLES,
         stdin=subprocess.PIPE,
