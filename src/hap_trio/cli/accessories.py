@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from hap_trio.cli.common import (
+    Style,
     adapter_option,
     address_option,
     alias_option,
@@ -17,12 +18,15 @@ from hap_trio.cli.common import (
     emit,
     file_option,
     interface_option,
-    json_option,
     plain,
     recorded,
     run,
     shown,
+    styled,
 )
+from hap_trio.cli.former import shapes
+from hap_trio.cli.progress import steps
+from hap_trio.cli.terminal import clean_json
 from hapcore.catalogue import characteristic_name, service_name
 from hapcore.model.remote import AccessoryDescription, CharacteristicDescription
 
@@ -86,15 +90,19 @@ def _tree(accessories: tuple[AccessoryDescription, ...]) -> None:
 
 
 async def _accessories(
-    file: str, alias: str, address: str | None, interfaces: tuple[str, ...], form: str, as_json: bool
+    file: str, alias: str, address: str | None, interfaces: tuple[str, ...], form: str, style: Style
 ) -> None:
     async with client(file, alias, address, interfaces) as accessory:
-        found = await accessory.accessories()
-    if as_json:
+        with steps(f"Reading what {alias} has"):
+            found = await accessory.accessories()
+    if style is Style.HOMEKIT_PYTHON:
+        click.echo(shapes.tree(found) if form == "json" else shapes.accessories(found))
+    elif style is Style.JSON:
         for one in found:
             emit(_record(one))
     elif form == "json":
-        click.echo(json.dumps([_record(one) for one in found], indent=2, ensure_ascii=False))
+        text = json.dumps([_record(one) for one in found], indent=2, ensure_ascii=False)
+        click.echo("\n".join(map(clean_json, text.split("\n"))))
     elif form == "compact":
         for one in found:
             for service in one.services:
@@ -115,16 +123,17 @@ async def _accessories(
 @interface_option
 @adapter_option
 @recorded
-@json_option
+@styled
 def accessories(
-    alias: str, form: str, file: str, address: str | None, interfaces: tuple[str, ...], as_json: bool
+    alias: str, form: str, file: str, address: str | None, interfaces: tuple[str, ...], style: Style
 ) -> None:
     """Show everything a paired accessory has: services, characteristics, values.
 
     \b
     Example: hap accessories -a lamp -o compact
+             hap accessories -a lamp --format homekit_python
     """
-    run(_accessories, file, alias, address, interfaces, form, as_json)
+    run(_accessories, file, alias, address, interfaces, form, style)
 
 
 def register(group: click.Group) -> None:

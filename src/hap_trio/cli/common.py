@@ -19,18 +19,22 @@ import hap_trio
 from hap_sync.recording import Recording
 from hap_trio.cli.problem import Problem
 from hap_trio.cli.radio import adapter_option, advising, ble_option, radio
-from hapcore.discovery import DiscoveredAccessory, Transport
+from hap_trio.cli.style import Style, styled
+from hap_trio.cli.terminal import clean, clean_json, tidy
+from hapcore.discovery import Transport
 from hapcore.ids import CharacteristicId, HapStatus, Value
 from hapcore.ip.controller import Connection
 
 __all__ = [
     "Json",
     "Problem",
+    "Style",
     "adapter_option",
     "address_option",
     "alias_option",
     "ble_option",
     "characteristics_option",
+    "clean",
     "client",
     "controller",
     "device_option",
@@ -47,7 +51,8 @@ __all__ = [
     "say",
     "shown",
     "status_text",
-    "target",
+    "styled",
+    "tidy",
 ]
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -142,11 +147,11 @@ def run(function: Callable[..., Any], *args: object) -> object:
 
 def emit(record: Json) -> None:
     """One JSON object on a line of its own, at once: whoever reads a pipe is waiting for it."""
-    click.echo(json.dumps(record, ensure_ascii=False))
+    click.echo(clean_json(json.dumps(record, ensure_ascii=False)))
 
 
 def say(text: str) -> None:
-    """A line for people, with rich's markup."""
+    """A line for people, with rich's markup; what comes from elsewhere goes through `tidy` first."""
     console.print(text)
 
 
@@ -157,7 +162,7 @@ def plain(value: Value) -> object:
 
 def shown(value: Value) -> str:
     """A value as a person reads it, in the form `hap put` takes."""
-    return value if isinstance(value, str) else json.dumps(plain(value))
+    return clean(value) if isinstance(value, str) else json.dumps(plain(value))
 
 
 def status_text(status: int) -> str:
@@ -203,14 +208,3 @@ async def client(
     """A connection to a paired accessory, closed at the end."""
     async with keeper(file, alias, mdns=address is None, interfaces=interfaces) as home:
         yield home.connect(alias, address=address)
-
-
-async def target(
-    home: hap_trio.Controller, device_id: str | None, address: str | None, seconds: float
-) -> DiscoveredAccessory | str:
-    """Where to go: the address given, or the device found by its id."""
-    if address is not None:
-        return address
-    if device_id is None:
-        raise click.UsageError("Give -d DEVICE_ID or --address HOST:PORT.")
-    return await home.find(device_id, timeout=seconds)

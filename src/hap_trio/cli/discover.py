@@ -7,21 +7,29 @@ import trio
 from rich.table import Table
 
 from hap_trio.cli.common import (
+    Style,
     adapter_option,
     ble_option,
     console,
     controller,
     emit,
     interface_option,
-    json_option,
     radio,
     run,
     say,
+    styled,
+    tidy,
 )
+from hap_trio.cli.former import shapes
+from hap_trio.cli.progress import Search, looking
 from hapcore.catalogue.categories import Category
 from hapcore.discovery import DiscoveredAccessory, Transport
 
 __all__ = ["register"]
+
+
+#: Seconds between two looks at how far a search is.
+TICK = 0.1
 
 
 def category_name(number: int) -> str:
@@ -72,26 +80,43 @@ def table(found: list[DiscoveredAccessory], ble: bool) -> Table:
     shown = Table(*common, *special, "paired", "address", box=None)
     for one in found:
         rssi = "?" if one.rssi is None else f"{one.rssi} dBm"
-        more = (str(one.config_number), str(one.state_number), rssi) if ble else (one.model,)
-        where = one.addresses[0] if one.addresses else "?"
+        more = (str(one.config_number), str(one.state_number), rssi) if ble else (tidy(one.model),)
+        where = tidy(one.addresses[0]) if one.addresses else "?"
         paired = "yes" if one.paired else "no"
-        shown.add_row(
-            one.device_id, one.name, category_name(one.category), *more, paired, where if ble else f"{where}:{one.port}"
-        )
+        place = where if ble else f"{where}:{one.port}"
+        shown.add_row(tidy(one.device_id), tidy(one.name), category_name(one.category), *more, paired, place)
     return shown
 
 
-async def _discover(seconds: float, unpaired: bool, interfaces: tuple[str, ...], ble: bool, as_json: bool) -> None:
+async def _tick(shown: Search, seen: dict[str, DiscoveredAccessory], seconds: float) -> None:
+    began = trio.current_time()
+    while shown.seen and (passed := trio.current_time() - began) < seconds:
+        shown.show(len(seen), passed)
+        await trio.sleep(TICK)
+
+
+async def _discover(seconds: float, unpaired: bool, interfaces: tuple[str, ...], ble: bool, style: Style) -> None:
     seen: dict[str, DiscoveredAccessory] = {}
     async with controller(None, mdns=True, interfaces=interfaces, ble=radio(ble)) as home:
-        with trio.move_on_after(seconds):
-            async for found in home.discover():
-                if unpaired and found.paired:
-                    continue
-                if as_json and seen.get(found.device_id) != found:
-                    emit(record(found))
-                seen[found.device_id] = found
-    if as_json:
+        with looking(seconds) as shown:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_tick, shown, seen, seconds)
+                with trio.move_on_after(seconds):
+                    async for found in home.discover():
+                        if unpaired and found.paired:
+                            seen.pop(found.device_id, None)  # somebody was faster
+                            continue
+                        if style is Style.JSON and seen.get(found.device_id) != found:
+                            emit(record(found))
+                        seen[found.device_id] = found
+                nursery.cancel_scope.cancel()
+    if style is Style.HOMEKIT_PYTHON:
+        if ble:
+            click.echo()
+        for one in seen.values():
+            click.echo(shapes.discovered(one))
+        return
+    if style is Style.JSON:
         return
     if not seen:
         say(f"No {'unpaired ' if unpaired else ''}accessory {'was heard' if ble else 'answered'} in {seconds:g} s.")
@@ -101,19 +126,19 @@ async def _discover(seconds: float, unpaired: bool, interfaces: tuple[str, ...],
 
 @click.command()
 @click.option("-t", "--time", "seconds", type=click.FloatRange(min=0.1), default=5.0, show_default=True)
-@click.option("--unpaired", is_flag=True, help="Only accessories that can be paired.")
+@click.option("-u", "--unpaired", is_flag=True, help="Only accessories that can be paired.")
 @interface_option
 @ble_option
 @adapter_option
-@json_option
-def discover(seconds: float, unpaired: bool, interfaces: tuple[str, ...], ble: bool, as_json: bool) -> None:
+@styled
+def discover(seconds: float, unpaired: bool, interfaces: tuple[str, ...], ble: bool, style: Style) -> None:
     """List the accessories on the network, or with --ble those that advertise over Bluetooth LE.
 
     \b
     Example: hap discover -t 10 --unpaired
              hap discover --ble
     """
-    run(_discover, seconds, unpaired, interfaces, ble, as_json)
+    run(_discover, seconds, unpaired, interfaces, ble, style)
 
 
 def register(group: click.Group) -> None:

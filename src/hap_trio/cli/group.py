@@ -22,8 +22,10 @@ from hap_trio.cli import (
     replay,
     serve,
     state,
+    storage,
     values,
 )
+from hap_trio.cli.terminal import clean
 from hapcore.errors import HapError
 
 __all__ = ["hap"]
@@ -60,10 +62,10 @@ def _fail(error: BaseException) -> NoReturn:
         if isinstance(one, HapError | OSError):
             text = " ".join(_words(one).split()) or type(one).__name__
             notes = "".join(f" ({note})" for note in getattr(one, "__notes__", ()))
-            click.echo(f"hap: {text}{notes}", err=True)
+            click.echo(f"hap: {clean(text + notes)}", err=True)
             sys.exit(1)
     first = leaves[0]
-    click.echo(f"hap: internal error, please report it: {type(first).__name__}: {first}", err=True)
+    click.echo(f"hap: internal error, please report it: {type(first).__name__}: {clean(str(first))}", err=True)
     sys.exit(1)
 
 
@@ -100,6 +102,7 @@ _COMMANDS: tuple[Callable[[click.Group], None], ...] = (
     serve.register,
     code.register,
     state.register,
+    storage.register,
     discover.register,
     accessories.register,
     values.register,

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 import click
 import trio
+from attrs import evolve
 
+from hap_trio.cli.asking import code_option, prompted
 from hap_trio.cli.common import (
     Problem,
+    Style,
     adapter_option,
     address_option,
     alias_option,
-    ble_option,
     client,
     controller,
-    device_option,
     emit,
     file_option,
     interface_option,
@@ -23,115 +27,143 @@ from hap_trio.cli.common import (
     recorded,
     run,
     say,
-    target,
+    styled,
+    tidy,
 )
-from hapcore.setup_code import SetupCode
+from hap_trio.cli.former import shapes
+from hap_trio.cli.progress import steps
+from hap_trio.cli.whereabouts import Whereabouts, located
+from hapcore.errors import PairingRefused
+from hapcore.home.target import Target
+from hapcore.pairing.items import Method, TlvErrorCode
 
 __all__ = ["register"]
 
-_seconds_option = click.option(
-    "-t", "--time", "seconds", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="Time to find it."
-)
+_METHODS = {"auto": None, "hw": Method.PAIR_SETUP_WITH_AUTH, "sw": Method.PAIR_SETUP}
 
 
-def _code(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Refuse what cannot be a setup code before anything is sent."""
-    if value is None:
-        return None
+def _check_alias(alias: str, taken: tuple[str, ...], prepared: tuple[str, ...]) -> None:
+    if alias in prepared:
+        raise Problem(
+            f"{alias!r} is prepared for another controller to add: finish it with `hap pairings finish -a {alias}`, or "
+            f"drop it with `hap unpair -a {alias}`"
+        )
+    if alias in taken:
+        raise Problem(f"{alias!r} is taken; choose another alias, or `hap unpair -a {alias}` first")
+
+
+@contextmanager
+def _advising(method: Method | None) -> Generator[None]:
+    """What the command line can add to the reasons of a refusal."""
     try:
-        return SetupCode(value, allow_trivial=True).text
-    except ValueError as error:
-        raise click.BadParameter(str(error).partition(": ")[2], ctx, parameter) from None
-
-
-def _ask_code() -> str:
-    """Ask until it looks like a setup code."""
-    while True:
-        answer: str = click.prompt("Setup code (XXX-XX-XXX)", err=True)
-        try:
-            return SetupCode(answer, allow_trivial=True).text
-        except ValueError as error:
-            click.echo(str(error).partition(": ")[2], err=True)
-
-
-def _no_address(ble: bool, address: str | None) -> None:
-    if ble and address is not None:
-        raise click.UsageError("Over Bluetooth LE an accessory is found by its id: give -d DEVICE_ID.")
+        yield
+    except PairingRefused as error:
+        if error.error == TlvErrorCode.UNAVAILABLE:
+            error.add_note("`hap pairings prepare` makes the keys for an admin to add")
+        elif error.error in (TlvErrorCode.UNKNOWN, TlvErrorCode.AUTHENTICATION) and error.step == 2:
+            error.add_note(f"-s {'sw' if method is Method.PAIR_SETUP_WITH_AUTH else 'hw'} takes the other method")
+        raise
 
 
 async def _pair(
     file: str,
     alias: str,
-    device_id: str | None,
-    address: str | None,
+    where: Whereabouts,
     code: str | None,
-    seconds: float,
+    method: Method | None,
     interfaces: tuple[str, ...],
-    ble: bool,
-    as_json: bool,
+    style: Style,
 ) -> None:
-    async with controller(file, mdns=address is None, interfaces=interfaces, ble=radio(ble)) as home:
-        if alias in home.aliases:
-            raise Problem(f"{alias!r} is taken; choose another alias, or `hap unpair -a {alias}` first")
-        where = await target(home, device_id, address, seconds)
-        # The accessory may show its code only once pairing has begun.
-        async with home.start_pairing(where, alias) as started:
-            if code is None:
-                code = await trio.to_thread.run_sync(_ask_code)
-            accessory = await started.finish(code)
-    if as_json:
+    async with controller(file, mdns=where.mdns, interfaces=interfaces, ble=radio(where.ble)) as home:
+        _check_alias(alias, home.aliases, tuple(one.alias for one in home.prepared))
+        with steps(f"Looking for {where}") as shown:
+            target = Target.of(await where.find(home), method)
+            shown.say(f"Starting to pair with {where}")
+            with _advising(target.start.method):
+                # The accessory may show its code only once pairing has begun.
+                async with home.start_pairing(target, alias) as started:
+                    if code is None:
+                        with shown.paused():
+                            code = await trio.to_thread.run_sync(prompted, style is Style.HOMEKIT_PYTHON)
+                    shown.say("Proving the code and exchanging keys")
+                    accessory = await started.finish(code)
+    if style is Style.JSON:
         emit({"event": "paired", "alias": alias, "device_id": accessory.pairing.accessory_id})
+    elif style is Style.HOMEKIT_PYTHON:
+        click.echo(shapes.pairing(alias))
     else:
-        say(f"Paired with {accessory.pairing.accessory_id} as [bold]{alias}[/bold].")
+        say(f"Paired with {tidy(accessory.pairing.accessory_id)} as [bold]{tidy(alias)}[/bold].")
 
 
 @click.command()
-@device_option
-@address_option
-@click.option("-p", "--code", callback=_code, help="The setup code, XXX-XX-XXX; asked for when missing.")
+@located(qr=True)
+@code_option
+@click.option(
+    "-s",
+    "--method",
+    type=click.Choice(list(_METHODS)),
+    default="auto",
+    show_default=True,
+    help="With (hw) or without (sw) authentication hardware; auto goes by its feature flags.",
+)
 @alias_option
 @file_option
-@_seconds_option
 @interface_option
-@ble_option
 @adapter_option
 @recorded
-@json_option
+@styled
 def pair(
-    device_id: str | None,
-    address: str | None,
+    where: Whereabouts,
     code: str | None,
+    method: str,
     alias: str,
     file: str,
-    seconds: float,
     interfaces: tuple[str, ...],
-    ble: bool,
-    as_json: bool,
+    style: Style,
 ) -> None:
     """Pair with an accessory and remember it under an alias.
 
+    Without a code it asks for one after pairing has begun: accessories with a display show it only then.
+
     \b
     Example: hap pair -d 12:34:56:78:9A:BC -p 031-45-154 -a lamp
+             hap pair --qr X-HM://0052XACGQ7OSX -a lamp
              hap pair --address 192.0.2.7:51826 -a lamp
              hap pair --ble -d 12:34:56:78:9A:BC -a sensor
     """
-    if (device_id is None) == (address is None):
-        raise click.UsageError("Give either -d DEVICE_ID or --address HOST:PORT.")
-    _no_address(ble, address)
-    run(_pair, file, alias, device_id, address, code, seconds, interfaces, ble, as_json)
+    payload = where.qr
+    if payload is not None:
+        if payload.paired:
+            raise click.UsageError("This QR code says that its accessory is paired, and leaves out its code.")
+        if code is None and payload.code is not None:
+            code = payload.code.text
+        if where.given > 1:
+            where = evolve(where, qr=None)
+        elif payload.setup_id is None:
+            raise click.UsageError("This QR code does not say which accessory it belongs to: give -d, too.")
+    if where.given != 1:
+        raise click.UsageError("Give one of -d DEVICE_ID, --address HOST:PORT, -m ADDRESS and --qr X-HM://...")
+    run(_pair, file, alias, where, code, _METHODS[method], interfaces, style)
 
 
 async def _unpair(
-    file: str, alias: str, address: str | None, force: bool, interfaces: tuple[str, ...], as_json: bool
+    file: str, alias: str, address: str | None, force: bool, interfaces: tuple[str, ...], style: Style
 ) -> None:
     mdns = address is None and not force
     opened = controller(file, mdns=False) if force else keeper(file, alias, mdns=mdns, interfaces=interfaces)
     async with opened as home:
-        await home.remove(alias, address=address, force=force)
-    if as_json:
+        try:
+            await home.remove(alias, address=address, force=force)
+        except PairingRefused as error:
+            if error.error == TlvErrorCode.AUTHENTICATION:
+                error.add_note(f"`hap unpair --force -a {alias}` forgets it here only")
+            raise
+    if style is Style.JSON:
         emit({"event": "unpaired", "alias": alias})
+    elif style is Style.HOMEKIT_PYTHON:
+        click.echo(shapes.removed(alias))
     else:
-        say(f"[bold]{alias}[/bold] is not paired any more.")
+        say(f"[bold]{tidy(alias)}[/bold] is not paired any more.")
 
 
 @click.command()
@@ -142,32 +174,27 @@ async def _unpair(
 @interface_option
 @adapter_option
 @recorded
-@json_option
-def unpair(alias: str, force: bool, file: str, address: str | None, interfaces: tuple[str, ...], as_json: bool) -> None:
-    """Remove the pairing on the accessory, then forget it.
+@styled
+def unpair(alias: str, force: bool, file: str, address: str | None, interfaces: tuple[str, ...], style: Style) -> None:
+    """Remove the pairing on the accessory, then forget it. One that is only prepared is just forgotten.
 
     \b
     Example: hap unpair -a lamp
     """
-    run(_unpair, file, alias, address, force, interfaces, as_json)
+    run(_unpair, file, alias, address, force, interfaces, style)
 
 
 async def _identify(
-    file: str,
-    alias: str | None,
-    device_id: str | None,
-    address: str | None,
-    seconds: float,
-    interfaces: tuple[str, ...],
-    ble: bool,
-    as_json: bool,
+    file: str, alias: str | None, where: Whereabouts, interfaces: tuple[str, ...], as_json: bool
 ) -> None:
     if alias is not None:
-        async with client(file, alias, address, interfaces) as accessory:
+        async with client(file, alias, where.address, interfaces) as accessory:
             await accessory.identify()
     else:
-        async with controller(None, mdns=address is None, interfaces=interfaces, ble=radio(ble)) as home:
-            await home.identify(await target(home, device_id, address, seconds))
+        async with controller(None, mdns=where.mdns, interfaces=interfaces, ble=radio(where.ble)) as home:
+            with steps(f"Looking for {where}"):
+                found = await where.find(home)
+            await home.identify(found)
     if as_json:
         emit({"event": "identified"})
     else:
@@ -176,34 +203,31 @@ async def _identify(
 
 @click.command()
 @click.option("-a", "--alias", help="A paired accessory.")
-@device_option
-@address_option
+@located(qr=False)
 @file_option
-@_seconds_option
 @interface_option
-@ble_option
 @adapter_option
 @recorded
 @json_option
 def identify(
     alias: str | None,
-    device_id: str | None,
-    address: str | None,
+    where: Whereabouts,
     file: str,
-    seconds: float,
     interfaces: tuple[str, ...],
-    ble: bool,
     as_json: bool,
 ) -> None:
     """Have an accessory show itself (blink, beep): a paired one by its alias, an unpaired one by id or address.
 
     \b
     Example: hap identify -d 12:34:56:78:9A:BC
+             hap identify -m CA:FE:00:11:22:33
+             hap identify -a lamp
     """
-    if alias is None and (device_id is None) == (address is None):
-        raise click.UsageError("Give -a ALIAS, -d DEVICE_ID or --address HOST:PORT.")
-    _no_address(ble, address)
-    run(_identify, file, alias, device_id, address, seconds, interfaces, ble, as_json)
+    if alias is None and where.given != 1:
+        raise click.UsageError("Give one of -a ALIAS, -d DEVICE_ID, --address HOST:PORT and -m ADDRESS.")
+    if alias is not None and (where.device_id or where.mac):
+        raise click.UsageError("An alias says enough: leave out -d and -m.")
+    run(_identify, file, alias, where, interfaces, as_json)
 
 
 def register(group: click.Group) -> None:

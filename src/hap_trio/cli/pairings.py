@@ -1,4 +1,4 @@
-"""`hap pairings`: who is paired with an accessory."""
+"""`hap pairings`: who is paired with an accessory, and how another controller gets in."""
 
 from __future__ import annotations
 
@@ -6,18 +6,28 @@ import click
 
 from hap_trio.cli.common import (
     Problem,
+    Style,
     adapter_option,
     address_option,
     alias_option,
+    ble_option,
+    clean,
     client,
+    controller,
     emit,
     file_option,
     interface_option,
-    json_option,
+    radio,
     recorded,
     run,
     say,
+    styled,
+    tidy,
 )
+from hap_trio.cli.former import shapes
+from hap_trio.cli.progress import steps
+from hapcore.discovery import Transport
+from hapcore.errors import PeerError
 
 __all__ = ["register"]
 
@@ -26,20 +36,28 @@ __all__ = ["register"]
 def pairings() -> None:
     """See and change who is paired with an accessory. For admins.
 
+    A second controller gets in like this: it prepares keys, an admin adds them, it finishes.
+
     \b
     Example: hap pairings list -a lamp
+             hap pairings prepare -a lamp
+             hap pairings add -a lamp -i 3B1E7C4A-5F0D-4E2B-9A6C-1D2E3F405162 -k d04ab2...8737
+             hap pairings finish -a lamp -i 12:34:56:78:9A:BC -k 17fe02...90a1
     """
 
 
-async def _list(file: str, alias: str, address: str | None, interfaces: tuple[str, ...], as_json: bool) -> None:
+async def _list(file: str, alias: str, address: str | None, interfaces: tuple[str, ...], style: Style) -> None:
     async with client(file, alias, address, interfaces) as accessory:
         entries = await accessory.pairings()
+    if style is Style.HOMEKIT_PYTHON:
+        click.echo(shapes.pairings(entries))
+        return
     for entry in entries:
         name = entry.identifier.decode(errors="replace")
-        if as_json:
+        if style is Style.JSON:
             emit({"identifier": name, "public_key": entry.ltpk.hex(), "admin": entry.admin})
         else:
-            click.echo(f"{name}  {'admin' if entry.admin else 'user '}  {entry.ltpk.hex()}")
+            click.echo(f"{clean(name)}  {'admin' if entry.admin else 'user '}  {entry.ltpk.hex()}")
 
 
 @pairings.command("list")
@@ -49,14 +67,14 @@ async def _list(file: str, alias: str, address: str | None, interfaces: tuple[st
 @interface_option
 @adapter_option
 @recorded
-@json_option
-def list_(alias: str, file: str, address: str | None, interfaces: tuple[str, ...], as_json: bool) -> None:
+@styled
+def list_(alias: str, file: str, address: str | None, interfaces: tuple[str, ...], style: Style) -> None:
     """List the paired controllers.
 
     \b
     Example: hap pairings list -a lamp
     """
-    run(_list, file, alias, address, interfaces, as_json)
+    run(_list, file, alias, address, interfaces, style)
 
 
 def _key(ctx: click.Context, parameter: click.Parameter, value: str) -> bytes:
@@ -77,14 +95,29 @@ async def _add(
     identifier: str,
     key: bytes,
     admin: bool,
-    as_json: bool,
+    style: Style,
 ) -> None:
     async with client(file, alias, address, interfaces) as accessory:
         await accessory.add_pairing(identifier.encode(), key, admin=admin)
-    if as_json:
-        emit({"event": "added", "identifier": identifier, "admin": admin})
+    async with controller(file, mdns=False) as home:
+        record = home.record(alias)
+    accessory_id, accessory_key = record.pairing.accessory_id, record.pairing.accessory_ltpk.hex()
+    if style is Style.JSON:
+        emit(
+            {
+                "event": "added",
+                "identifier": identifier,
+                "admin": admin,
+                "accessory_id": accessory_id,
+                "accessory_key": accessory_key,
+            }
+        )
+    elif style is Style.HOMEKIT_PYTHON:
+        click.echo(shapes.added(record))
     else:
-        say(f"{identifier} may use the accessory now{', as an admin' if admin else ''}.")
+        say(f"{tidy(identifier)} may use the accessory now{', as an admin' if admin else ''}.")
+        over = " --ble" if record.transport is Transport.BLE else ""
+        say(f"It finishes with: hap pairings finish -a NAME{over} -i {tidy(accessory_id)} -k {accessory_key}")
 
 
 @pairings.command()
@@ -97,7 +130,7 @@ async def _add(
 @interface_option
 @adapter_option
 @recorded
-@json_option
+@styled
 def add(
     alias: str,
     identifier: str,
@@ -106,27 +139,29 @@ def add(
     file: str,
     address: str | None,
     interfaces: tuple[str, ...],
-    as_json: bool,
+    style: Style,
 ) -> None:
     """Let another controller in, or change its rights.
 
     \b
     Example: hap pairings add -a lamp -i 3B1E7C4A-5F0D-4E2B-9A6C-1D2E3F405162 -k d04ab2...8737 --admin
     """
-    run(_add, file, alias, address, interfaces, identifier, key, admin, as_json)
+    run(_add, file, alias, address, interfaces, identifier, key, admin, style)
 
 
 async def _remove(
-    file: str, alias: str, address: str | None, interfaces: tuple[str, ...], identifier: str, as_json: bool
+    file: str, alias: str, address: str | None, interfaces: tuple[str, ...], identifier: str, style: Style
 ) -> None:
     async with client(file, alias, address, interfaces) as accessory:
         if identifier == accessory.pairing.controller_id:
             raise Problem(f"that is this controller; use `hap unpair -a {alias}`")
         await accessory.remove_pairing(identifier.encode())
-    if as_json:
+    if style is Style.JSON:
         emit({"event": "removed", "identifier": identifier})
+    elif style is Style.HOMEKIT_PYTHON:
+        click.echo(shapes.removed(alias))
     else:
-        say(f"{identifier} is not paired any more.")
+        say(f"{tidy(identifier)} is not paired any more.")
 
 
 @pairings.command()
@@ -137,16 +172,96 @@ async def _remove(
 @interface_option
 @adapter_option
 @recorded
-@json_option
+@styled
 def remove(
-    alias: str, identifier: str, file: str, address: str | None, interfaces: tuple[str, ...], as_json: bool
+    alias: str, identifier: str, file: str, address: str | None, interfaces: tuple[str, ...], style: Style
 ) -> None:
     """Remove another controller. With the last admin everybody is removed.
 
     \b
     Example: hap pairings remove -a lamp -i 3B1E7C4A-5F0D-4E2B-9A6C-1D2E3F405162
     """
-    run(_remove, file, alias, address, interfaces, identifier, as_json)
+    run(_remove, file, alias, address, interfaces, identifier, style)
+
+
+async def _prepare(file: str, alias: str, style: Style) -> None:
+    async with controller(file, mdns=False) as home:
+        again = next((one for one in home.prepared if one.alias == alias), None)
+        waiting = again or await home.prepare(alias)
+    key = waiting.controller_ltpk.hex()
+    if style is Style.JSON:
+        emit({"event": "prepared", "alias": alias, "identifier": waiting.controller_id, "public_key": key})
+    elif style is Style.HOMEKIT_PYTHON:
+        click.echo(shapes.prepared(waiting))
+    else:
+        say(f"[bold]{tidy(alias)}[/bold] is prepared{' already' if again else ''}. An admin of the accessory adds it:")
+        say(f"hap pairings add -a NAME -i {waiting.controller_id} -k {key}")
+
+
+@pairings.command()
+@alias_option
+@file_option
+@styled
+def prepare(alias: str, file: str, style: Style) -> None:
+    """Make the keys for a pairing that an admin of the accessory adds. Again for the same alias: the same keys.
+
+    \b
+    Example: hap pairings prepare -a lamp
+    """
+    run(_prepare, file, alias, style)
+
+
+async def _finish(
+    file: str,
+    alias: str,
+    address: str | None,
+    interfaces: tuple[str, ...],
+    accessory_id: str,
+    key: bytes,
+    ble: bool,
+    style: Style,
+) -> None:
+    transport = Transport.BLE if ble else Transport.IP
+    async with controller(file, mdns=address is None, interfaces=interfaces, ble=radio(ble)) as home:
+        with steps(f"Trying the pairing with {accessory_id}"):
+            try:
+                await home.complete(alias, accessory_id, key, transport=transport, address=address)
+            except PeerError as error:
+                error.add_note(f"{alias} stays prepared: finish it later, or drop it with `hap unpair -a {alias}`")
+                raise
+    if style is Style.JSON:
+        emit({"event": "paired", "alias": alias, "device_id": accessory_id})
+    elif style is Style.TEXT:
+        say(f"Paired with {tidy(accessory_id)} as [bold]{tidy(alias)}[/bold].")
+
+
+@pairings.command()
+@alias_option
+@click.option("-i", "--accessory-id", required=True, help="The accessory's id, which `hap pairings add` told.")
+@click.option("-k", "--key", required=True, callback=_key, help="Its public key, 64 hexadecimal digits.")
+@file_option
+@address_option
+@interface_option
+@ble_option
+@adapter_option
+@recorded
+@styled
+def finish(
+    alias: str,
+    accessory_id: str,
+    key: bytes,
+    file: str,
+    address: str | None,
+    interfaces: tuple[str, ...],
+    ble: bool,
+    style: Style,
+) -> None:
+    """Use a pairing that was prepared and has been added. It is tried first; until it works it stays prepared.
+
+    \b
+    Example: hap pairings finish -a lamp -i 12:34:56:78:9A:BC -k 17fe02...90a1
+    """
+    run(_finish, file, alias, address, interfaces, accessory_id, key, ble, style)
 
 
 def register(group: click.Group) -> None:

@@ -6,6 +6,8 @@ from typing import IO, Any
 
 import click
 
+from hap_trio.cli.terminal import clean
+
 __all__ = ["Problem"]
 
 
@@ -13,4 +15,4 @@ class Problem(click.ClickException):
     """Something the user must hear of: one line on stderr, exit code 1."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"hap: {self.message}", err=True, file=file)
+        click.echo(f"hap: {clean(self.message)}", err=True, file=file)

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 import trio
 
 from hap_trio.cli.common import (
     CHARACTERISTIC,
     Problem,
+    Style,
     adapter_option,
     address_option,
     alias_option,
     characteristics_option,
+    clean,
     client,
     emit,
     file_option,
     interface_option,
-    json_option,
     plain,
     recorded,
     run,
     say,
     shown,
     status_text,
+    styled,
 )
+from hap_trio.cli.former import shapes
+from hapcore.controller.results import WriteResult
 from hapcore.errors import Disconnected
-from hapcore.ids import CharacteristicId, Value
+from hapcore.ids import CharacteristicId, HapStatus, Value
 from hapcore.model.remote import AccessoryDescription
 from hapcore.model.values import parse_text
 
@@ -39,18 +45,21 @@ async def _get(
     interfaces: tuple[str, ...],
     ids: tuple[CharacteristicId, ...],
     flags: dict[str, bool],
-    as_json: bool,
+    style: Style,
 ) -> bool:
     async with client(file, alias, address, interfaces) as accessory:
         results = await accessory.read(ids, **flags)
+    if style is Style.HOMEKIT_PYTHON:
+        click.echo(shapes.characteristics(results))
+        return not any(result.status for result in results.values())
     for one, result in results.items():
-        if as_json:
+        if style is Style.JSON:
             known = {"aid": one.aid, "iid": one.iid, "status": int(result.status), **result.fields}
             emit(known if result.status else {**known, "value": plain(result.value)})
         elif result.status:
             click.echo(f"hap: {one}: {status_text(result.status)}", err=True)
         else:
-            details = "".join(f"  {name}={value}" for name, value in result.fields.items())
+            details = "".join(clean(f"  {name}={value}") for name, value in result.fields.items())
             click.echo(f"{one} = {shown(result.value)}{details}")
     return not any(result.status for result in results.values())
 
@@ -58,16 +67,16 @@ async def _get(
 @click.command()
 @alias_option
 @characteristics_option
-@click.option("--meta", is_flag=True, help="Also format, unit and limits.")
-@click.option("--perms", is_flag=True, help="Also the permissions.")
-@click.option("--type", "type_", is_flag=True, help="Also the type.")
-@click.option("--ev", is_flag=True, help="Also whether events are on.")
+@click.option("-m", "--meta", is_flag=True, help="Also format, unit and limits.")
+@click.option("-p", "--perms", is_flag=True, help="Also the permissions.")
+@click.option("-t", "--type", "type_", is_flag=True, help="Also the type.")
+@click.option("-e", "--ev", is_flag=True, help="Also whether events are on.")
 @file_option
 @address_option
 @interface_option
 @adapter_option
 @recorded
-@json_option
+@styled
 def get(
     alias: str,
     ids: tuple[CharacteristicId, ...],
@@ -78,7 +87,7 @@ def get(
     file: str,
     address: str | None,
     interfaces: tuple[str, ...],
-    as_json: bool,
+    style: Style,
 ) -> None:
     """Read characteristics.
 
@@ -86,12 +95,24 @@ def get(
     Example: hap get -a lamp -c 1.9 -c 1.10
     """
     flags = {"meta": meta, "perms": perms, "type": type_, "ev": ev}
-    if not run(_get, file, alias, address, interfaces, ids, flags, as_json):
+    if not run(_get, file, alias, address, interfaces, ids, flags, style):
         raise click.exceptions.Exit(1)
 
 
+def _given(text: str) -> str:
+    """What is to be written: the text, or what stands in the file that it names."""
+    if not text.startswith("@"):
+        return text
+    if text.startswith("@@"):
+        return text[1:]
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+    except ValueError:
+        raise Problem(f"{text[1:]}: this is no text; give bytes in base64") from None
+
+
 def _parse(
-    accessories: tuple[AccessoryDescription, ...], wanted: tuple[tuple[CharacteristicId, str], ...]
+    accessories: tuple[AccessoryDescription, ...], wanted: tuple[tuple[CharacteristicId, str], ...], tolerant: bool
 ) -> dict[tuple[int, int], Value]:
     known = {
         (one.aid, one.iid): one
@@ -102,9 +123,11 @@ def _parse(
     values: dict[tuple[int, int], Value] = {}
     for number, text in wanted:
         description = known.get(number)
+        if description is None and tolerant:
+            continue
         if description is None:
             raise Problem(f"{number}: there is no such characteristic; `hap accessories` lists them")
-        values[number] = parse_text(description.metadata, text)
+        values[number] = parse_text(description.metadata, _given(text))
     return values
 
 
@@ -115,13 +138,20 @@ async def _put(
     interfaces: tuple[str, ...],
     wanted: tuple[tuple[CharacteristicId, str], ...],
     timed: int | None,
-    as_json: bool,
+    style: Style,
 ) -> bool:
+    former = style is Style.HOMEKIT_PYTHON
     async with client(file, alias, address, interfaces) as accessory:
-        values = _parse(await accessory.accessories(), wanted)
-        results = await accessory.write(values, timed=timed)
+        values = _parse(await accessory.accessories(), wanted, former)
+        results = dict(await accessory.write(values, timed=timed)) if values else {}
+    if former:
+        absent = WriteResult(HapStatus.DOES_NOT_EXIST)
+        results.update({one: absent for one, _ in wanted if one not in values})
     for one, result in results.items():
-        if as_json:
+        if former:
+            if result.status:
+                click.echo(shapes.put_failure(one, result))
+        elif style is Style.JSON:
             emit({"aid": one.aid, "iid": one.iid, "status": int(result.status)})
         elif result.status:
             click.echo(f"hap: {one}: {status_text(result.status)}", err=True)
@@ -140,7 +170,7 @@ async def _put(
     multiple=True,
     required=True,
     metavar="AID.IID VALUE",
-    help="A characteristic and its new value: 1.9 true",
+    help="A characteristic and its new value: 1.9 true; @FILE takes it from a file, @@ stands for @.",
 )
 @click.option(
     "--timed", type=click.IntRange(min=1), metavar="MS", help="Make it a timed write of so many milliseconds."
@@ -150,7 +180,7 @@ async def _put(
 @interface_option
 @adapter_option
 @recorded
-@json_option
+@styled
 def put(
     alias: str,
     wanted: tuple[tuple[CharacteristicId, str], ...],
@@ -158,7 +188,7 @@ def put(
     file: str,
     address: str | None,
     interfaces: tuple[str, ...],
-    as_json: bool,
+    style: Style,
 ) -> None:
     """Write characteristics, all in one request. data and tlv8 values are given in base64.
 
@@ -167,7 +197,7 @@ def put(
     \b
     Example: hap put -a lamp -c 1.9 true -c 1.10 80
     """
-    if not run(_put, file, alias, address, interfaces, wanted, timed, as_json):
+    if not run(_put, file, alias, address, interfaces, wanted, timed, style):
         raise click.exceptions.Exit(1)
 
 
@@ -179,19 +209,21 @@ async def _watch(
     ids: tuple[CharacteristicId, ...],
     count: int | None,
     seconds: float | None,
-    as_json: bool,
+    style: Style,
 ) -> bool:
     seen = 0
     async with client(file, alias, address, interfaces) as accessory, accessory.subscribe(ids) as changes:
-        if as_json:
+        if style is Style.JSON:
             emit({"event": "watching", "characteristics": [str(one) for one in ids]})
-        else:
+        elif style is Style.TEXT:
             say(f"watching {', '.join(map(str, ids))}; Ctrl-C ends it")
         with trio.move_on_after(float("inf") if seconds is None else seconds):
             async for change in changes:
                 seen += 1
-                if as_json:
+                if style is Style.JSON:
                     emit({"event": "change", "aid": change.id.aid, "iid": change.id.iid, "value": plain(change.value)})
+                elif style is Style.HOMEKIT_PYTHON:
+                    click.echo(shapes.change(change.id, change.value))
                 else:
                     click.echo(f"{change.id} = {shown(change.value)}")
                 if seen == count:
@@ -204,16 +236,16 @@ async def _watch(
 @click.command()
 @alias_option
 @characteristics_option
-@click.option("--count", type=click.IntRange(min=1), help="End after so many changes.")
+@click.option("-e", "--count", type=click.IntRange(min=1), help="End after so many changes.")
 @click.option(
-    "--seconds", type=click.FloatRange(min=0), help="End after so many seconds; 1 if --count was not reached."
+    "-s", "--seconds", type=click.FloatRange(min=0), help="End after so many seconds; 1 if --count was not reached."
 )
 @file_option
 @address_option
 @interface_option
 @adapter_option
 @recorded
-@json_option
+@styled
 def watch(
     alias: str,
     ids: tuple[CharacteristicId, ...],
@@ -222,14 +254,14 @@ def watch(
     file: str,
     address: str | None,
     interfaces: tuple[str, ...],
-    as_json: bool,
+    style: Style,
 ) -> None:
     """Print changes as they happen, until Ctrl-C.
 
     \b
     Example: hap watch -a lamp -c 1.9 -c 1.10 --count 5
     """
-    if not run(_watch, file, alias, address, interfaces, ids, count, seconds, as_json):
+    if not run(_watch, file, alias, address, interfaces, ids, count, seconds, style):
         raise click.exceptions.Exit(1)
 
 
