@@ -147,7 +147,7 @@ class House:
     def start(self, flat: Flat, address: Address | None = None) -> None:
         """Power, or the program: it is there, and says so."""
         if address is not None:
-            self._by_address.pop(flat.address, None)
+            self._leave(flat)
             flat.address = address
         flat.server = make_server(flat.what, {"setup_code": CODE.text}, flat.table, flat.entropy)
         self._by_address[flat.address] = flat
@@ -167,9 +167,13 @@ class House:
         """No power: nobody closes anything, nobody answers."""
         flat.server = None
         flat.wires.clear()
-        self._by_address.pop(flat.address, None)
+        self._leave(flat)
         self._due.pop(flat, None)
         self._held = [held for held in self._held if held[0] is not flat]
+
+    def _leave(self, flat: Flat) -> None:
+        if self._by_address.get(flat.address) is flat:
+            del self._by_address[flat.address]
 
     def restart(self, flat: Flat, address: Address | None = None) -> None:
         """It crashes, and is there again."""
@@ -386,7 +390,7 @@ class House:
     def _deliver(self, flat: Flat, effect: SendBytes) -> None:
         theirs = flat.wires.get(effect.connection)
         if theirs is None or flat.server is None:
-            if flat.address in self._by_address and self._wires.get(effect.connection) is flat:
+            if self._wires.get(effect.connection) is flat and flat.address in self._by_address:
                 # Another life of it knows nothing of this connection.
                 del self._wires[effect.connection]
                 self.home.receive_eof(effect.connection, self.now)

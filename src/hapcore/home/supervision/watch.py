@@ -33,6 +33,8 @@ R = TypeVar("R")
 
 #: Seconds within which an accessory that is said to be elsewhere, or gone, must answer on the connection there is.
 PROBE_LIMIT: Final = 3.0
+#: Seconds after which an answer is no proof any more that it is still there.
+LATELY: Final = 1.0
 #: Seconds between two polls over Bluetooth LE at least.
 AIR_POLL: Final = 3600.0
 #: Seconds after reading the database in which the first c# that is heard is taken for the one of that database.
@@ -70,7 +72,7 @@ class Watch:
         # What there is to do, or to stop for.
         self._fault: HapError | None = None
         self._called = self._summoned = False
-        self._stale = self._changed = self._doubtful = self._suspect = False
+        self._stale = self._changed = self._doubtful = self._suspect = self._unsure = False
         self._task: Task[None] = office.agenda.start(self._run())
 
     # --- inputs ---------------------------------------------------------------------------------------------------
@@ -117,9 +119,10 @@ class Watch:
         if news.transport is Transport.IP:
             addresses = Target.of(news).addresses
             self._office.residents.hint(self._office.residents.get(self.alias, None), addresses)
-            link = self._link
-            if link is not None and addresses and link.address not in addresses:
-                self._suspect = True
+            if self._settled and self._link is not None:
+                self._suspect = self._suspect or self._link.address not in addresses
+                # Who announces itself may also have just started, and know nothing of this connection.
+                self._unsure = self._heard + LATELY <= self._now
             if before is not None and before.state_number != news.state_number:
                 self._doubtful = True
             self._compare(news.config_number)
@@ -186,7 +189,7 @@ class Watch:
         office = self._office
         self._begun = self._now
         self._fault = None
-        self._called = self._summoned = self._suspect = False
+        self._called = self._summoned = self._suspect = self._unsure = False
         office.seeking.watch(True)
         link = yield from office.residents.up(office.residents.get(self.alias, None))
         if self._ended():
@@ -273,9 +276,10 @@ class Watch:
                 since = self._heard
                 yield from self._read(link, self.ledger.reads, Source.READ)
                 self.ledger.gap(since, self._now)
-            elif self._suspect:
-                self._suspect = False
-                yield from self._read(link, self._sign(), Source.POLL, PROBE_LIMIT)
+            elif self._suspect or self._unsure:
+                limit = PROBE_LIMIT if self._suspect else None
+                self._suspect = self._unsure = False
+                yield from self._read(link, self._sign(), Source.POLL, limit)
             elif self._now >= (due := self._poll_due(polled)):
                 yield from self._read(link, self.ledger.polls or self._sign(), Source.POLL)
                 polled = self._now
