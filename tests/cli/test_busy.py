@@ -8,7 +8,9 @@ import pytest
 import trio
 from tests.cli.program import hap, lines, served
 
+import hap_trio
 from hap_trio.cli.busy import devices, home, live
+from hap_trio.testing import Network, run
 from hap_trio.testing.clock import virtual_clock
 from hapcore.catalogue import services
 from hapcore.catalogue.values import (
@@ -24,6 +26,7 @@ from hapcore.engine import ConnectionId
 from hapcore.ids import Caller, Transport
 from hapcore.model.characteristic import AnyCharacteristic
 from hapcore.model.database import Database
+from hapcore.model.metadata import Permission
 
 CALLER = Caller(b"3B1E7C4A", admin=True, transport=Transport.IP, connection=ConnectionId(1))
 HOUR = 3600
@@ -200,6 +203,31 @@ def test_it_is_a_bridge_that_can_be_served():
     assert len(database.accessories) == 14
     assert database.accessories[0].name == "Busy home"
     assert home("Mine", 1).things[0].name == "Mine"  # type: ignore[index, union-attr]
+
+
+def test_a_controller_sees_every_device_live():
+    async def main() -> set[int]:
+        built, network, told = home(None, 3), Network(), set()
+        async with (
+            hap_trio.open_server(built.things, address="127.0.0.1", mdns=False) as server,
+            hap_trio.open_controller(mdns=False) as mine,
+            trio.open_nursery() as nursery,
+        ):
+            network.hosts["home"] = server.attach
+            nursery.start_soon(built.live)
+            with network.dialled(), trio.move_on_after(2 * HOUR):
+                bridge = await mine.pair("home:1", server.setup_code, "home")
+                found = [c for one in await bridge.accessories() for s in one.services for c in s.characteristics]
+                watched = [one.id for one in found if Permission.EVENTS in one.metadata.perms]
+                async with bridge.subscribe(watched) as changes:
+                    async for change in changes:
+                        told.add(change.id.aid)
+                        if len(told) == 13:
+                            break
+            nursery.cancel_scope.cancel()
+        return told
+
+    assert len(run(main)) == 13
 
 
 def test_it_is_served(tmp_path):
