@@ -61,10 +61,7 @@ def _status(status: HapStatus) -> PduStatus:
 
 def read(peripheral: Peripheral, link: Link, cell: Cell) -> None:
     """Answer with the value, or with the reason why there is none."""
-    properties = cell.properties
-    refused = _refusal(peripheral, _P.CLEAR_READ in properties, _P.READ in properties)
-    if refused is None and cell.characteristic.admin_only_read and not peripheral.admin:
-        refused = PduStatus.INSUFFICIENT_AUTHENTICATION
+    refused = _refuse_read(peripheral, cell)
     if refused is not None:
         peripheral.answer(refused)
         return
@@ -83,6 +80,14 @@ def read(peripheral: Peripheral, link: Link, cell: Cell) -> None:
         )
     else:
         _answer(peripheral, characteristic, characteristic.value)
+
+
+def _refuse_read(peripheral: Peripheral, cell: Cell) -> PduStatus | None:
+    properties = cell.properties
+    refused = _refusal(peripheral, _P.CLEAR_READ in properties, _P.READ in properties)
+    if refused is None and cell.characteristic.admin_only_read and not peripheral.admin:
+        return PduStatus.INSUFFICIENT_AUTHENTICATION
+    return refused
 
 
 def _read_message(peripheral: Peripheral, link: Link, role: Role) -> None:
@@ -209,7 +214,10 @@ def write(peripheral: Peripheral, link: Link, cell: Cell, body: bytes, timed_sin
     except ValueError:
         peripheral.answer(PduStatus.INVALID_REQUEST)
         return
-    if cell.role in _PAIRING_ROLES:
+    refused = _refuse_order(peripheral, cell, order)
+    if refused is not None:
+        peripheral.answer(refused)
+    elif cell.role in _PAIRING_ROLES:
         link.pairing.write(cell.role, order.value, partial(_message_taken, peripheral, link, cell, order))
     elif cell.role is Role.IDENTIFY and not peripheral.secured:
         peripheral.emit(IdentifyRequested(link.number))
@@ -228,6 +236,17 @@ def _refuse_write(peripheral: Peripheral, cell: Cell, *, timed: bool) -> PduStat
     if refused is None and cell.characteristic.timed and not timed:
         return PduStatus.INVALID_REQUEST
     return refused
+
+
+def _refuse_order(peripheral: Peripheral, cell: Cell, order: _Order) -> PduStatus | None:
+    one = cell.characteristic
+    if order.return_response and one.admin_only_read and not peripheral.admin:
+        # Who asks for the value back reads it. What is refused is not done either.
+        return PduStatus.INSUFFICIENT_AUTHENTICATION
+    if one.authorized and not one.write_handled:
+        # Nobody can judge the authorization data, so nobody may pass.
+        return PduStatus.INSUFFICIENT_AUTHORIZATION
+    return None
 
 
 def _message_taken(peripheral: Peripheral, link: Link, cell: Cell, order: _Order, well_formed: bool) -> None:
@@ -294,7 +313,7 @@ class _Writing:
             return
         if number not in answer.values:
             self._store()
-        elif self._order.return_response and self._cell.characteristic.readable:
+        elif self._order.return_response and _refuse_read(peripheral, self._cell) is None:
             _answer(peripheral, self._cell.characteristic, answer.values[number])
             return
         _written(peripheral, self._link, self._cell, self._order)

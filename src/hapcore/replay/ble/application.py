@@ -49,7 +49,7 @@ class Application:
                 if service.type.uuid not in (PAIRING, PROTOCOL_INFORMATION) and one.type.uuid != SERVICE_SIGNATURE:
                     self.by_iid[one.iid] = one
                     self._getters[one.iid] = one.read_handled
-                    if one.metadata.format is Format.TLV8:
+                    if one.metadata.format is Format.TLV8 or one.authorized:
                         one.write_handled = True
 
     # What happened inside.
@@ -108,7 +108,10 @@ class Application:
         elif isinstance(event, ReadRequested):
             self._submit(AnswerRead(event.request, {number: self._ask(number, event.caller) for number in event.ids}))
         elif isinstance(event, WriteRequested):
-            self._submit(self._tell(event))
+            answer = self._tell(event)
+            self._submit(answer)
+            if not answer.statuses:
+                self._follow(event)
 
     def _ask(self, number: CharacteristicId, caller: Caller) -> Value | HapStatus:
         """What the getter says; those of the known databases answer at once."""
@@ -151,7 +154,7 @@ class Application:
             return None if characteristic.setter_fn is not None else HapStatus.SUCCESS
         return None
 
-    def _follow(self, event: CharacteristicsWritten) -> None:
+    def _follow(self, event: CharacteristicsWritten | WriteRequested) -> None:
         """The lock of the test database moves to where it shall be; that of the example never does."""
         if self._app != "bench":
             return
