@@ -6,19 +6,16 @@ from typing import Any
 import trio
 
 import hap_trio
-from hapcore.catalogue.characteristics import BRIGHTNESS, ON
 
 
 async def main(device_id: str, ble: Any = True) -> None:
     async with hap_trio.open_controller("pairings.json", mdns=False, ble=ble) as home:
         lamp = home.connect("lamp") if "lamp" in home.aliases else await home.pair(device_id, "031-45-154", "lamp")
-        services = (await lamp.accessories())[0].services
-        on, brightness = (
-            next(found.id for service in services if (found := service.find(kind.uuid))) for kind in (ON, BRIGHTNESS)
-        )
+        device = await lamp.device()
+        light = device.lightbulb
         # The link is dropped when it is idle; changes are told all the same, by what the lamp advertises.
-        async with lamp.subscribe([on, brightness]) as changes:
-            await lamp.write({on: True})
+        async with lamp.subscribe([one for one in light.characteristics if one.notifies]) as changes:
+            await lamp.set(light.on, True)
             async for change in changes:
                 print(change.id, "is", change.value)
 

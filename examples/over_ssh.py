@@ -19,7 +19,6 @@ from typing import cast
 import trio
 
 import hap_trio
-from hapcore.catalogue.characteristics import ON
 from hapcore.ip.controller import FinishPairSetup, RemovePairing, StartPairSetup, VerifyPairing
 from hapcore.setup_code import SetupCode
 
@@ -42,10 +41,9 @@ async def main(code: str, command: Sequence[str]) -> None:
         await session.do(StartPairSetup())
         pairing = await session.do(FinishPairSetup(SetupCode(code)))  # a real program stores it before anything else
         await session.do(VerifyPairing(pairing))
-        services = (await session.accessories())[0].services
-        on = next(found.id for service in services if (found := service.find(ON.uuid)))
-        await session.write({on: True})
-        print("on:", (await session.read([on]))[on].value)
+        on = (await session.device()).lightbulb.on
+        await session.set(on, True)
+        print("on:", await session.get(on))
         await session.do(RemovePairing(pairing.controller_id.encode()))
 
 

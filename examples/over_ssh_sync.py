@@ -11,7 +11,6 @@ import sys
 from collections.abc import Sequence
 
 import hap_sync
-from hapcore.catalogue.characteristics import ON
 from hapcore.ip.controller import FinishPairSetup, RemovePairing, StartPairSetup, VerifyPairing
 from hapcore.setup_code import SetupCode
 
@@ -51,10 +50,9 @@ def main(code: str, command: Sequence[str]) -> None:
         session.do(StartPairSetup())
         pairing = session.do(FinishPairSetup(SetupCode(code)))  # a real program stores it before anything else
         session.do(VerifyPairing(pairing))
-        services = session.accessories()[0].services
-        on = next(found.id for service in services if (found := service.find(ON.uuid)))
-        session.write({on: True})
-        print("on:", session.read([on])[on].value)
+        on = session.device().lightbulb.on
+        session.set(on, True)
+        print("on:", session.get(on))
         session.do(RemovePairing(pairing.controller_id.encode()))
 
 

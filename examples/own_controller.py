@@ -11,19 +11,17 @@ import sys
 import time
 from typing import TypeVar, cast
 
-from hapcore.catalogue.characteristics import ON
 from hapcore.engine import CloseConnection, Command, Done, Event, Failed, SendBytes
 from hapcore.ip.controller import (
-    CharacteristicWrite,
     Close,
     Connection,
+    Describe,
     FinishPairSetup,
-    GetAccessories,
-    Read,
+    GetValue,
     RemovePairing,
+    SetValue,
     StartPairSetup,
     VerifyPairing,
-    Write,
 )
 from hapcore.setup_code import SetupCode
 
@@ -83,8 +81,7 @@ if __name__ == "__main__":
     first.do(Close())
     lamp = Blocking("127.0.0.1", at)
     lamp.do(VerifyPairing(pairing))
-    service = next(one for one in lamp.do(GetAccessories())[0].services if one.find(ON.uuid))
-    on = next(one.id for one in service.characteristics if one.type == ON.uuid)
-    lamp.do(Write([CharacteristicWrite(on, True)]))
-    print(on, lamp.do(Read([on]))[on].value)
+    on = lamp.do(Describe()).lightbulb.on
+    lamp.do(SetValue(on, True))
+    print(on, lamp.do(GetValue(on)))
     lamp.do(RemovePairing(pairing.controller_id.encode()))

@@ -3,16 +3,15 @@
 import sys
 
 import hap_sync
-from hapcore.catalogue.characteristics import ON
 
 
 def main(address: str) -> None:
     with hap_sync.open_controller("pairings.json") as home:
         lamp = home.connect("lamp") if "lamp" in home.aliases else home.pair(address, "031-45-154", "lamp")
-        services = lamp.accessories()[0].services
-        on = next(found.id for service in services if (found := service.find(ON.uuid)))
-        with lamp.subscribe([on]) as changes:
-            lamp.write({on: True})
+        device = lamp.device()
+        light = device.lightbulb
+        with lamp.subscribe([light.on]) as changes:
+            lamp.set(light.on, True)
             for change in changes:
                 print(change.id, "is", change.value)
 

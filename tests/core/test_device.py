@@ -130,7 +130,8 @@ def test_linked_services_and_labels():
     )
     assert [one.label for one in television.television.linked] == ["HDMI 1", "in2"]
     assert all(isinstance(one, InputSource) for one in television.television.linked)
-    assert [one.label for one in television.services] == ["Thing", "Living room", "HDMI 1", "in2", "Input Source"]
+    assert [one.label for one in television.services][1:] == ["Living room", "HDMI 1", "in2", "Input Source"]
+    assert television.services[0].label == "Accessory Information", "the name in it is that of the accessory"
     assert television.all(InputSource)[2].hidden
     assert television.find(Battery) is None
     assert isinstance(television.television, Television)

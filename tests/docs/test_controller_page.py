@@ -35,7 +35,7 @@ async def ask(question):
 async def switch_for_ever(alias, home):
     """Somebody else at the switch: another connection of the same controller."""
     client = home.connect(alias, "192.0.2.7:51826")
-    on, _ = await numbers(client)
+    on = (await client.device()).lightbulb.on
     for state in itertools.cycle([False, True]):
         await client.write({on: state})
 
@@ -53,7 +53,10 @@ async def main():
         print(">>> pair")
         await pair(home)
         lamp = home.connect("desk lamp")
-        for function in (show, numbers, dim, switch_now_or_never, write_with_more, list_pairings):
+        for function in (show, dim, consumption, dim_at_once, switch_now_or_never):
+            print(">>>", function.__name__)
+            await function(lamp)
+        for function in (write_with_more, picture, list_pairings):
             print(">>>", function.__name__)
             await function(lamp)
         print(">>> watch")
@@ -106,12 +109,16 @@ def test_pairing_tells_the_device_id(printed):
 
 
 def test_the_database_is_shown(printed):
-    assert "Lightbulb\n" in printed["show"]
-    assert "Brightness 40\n" in printed["show"]
+    assert printed["show"].startswith("Desk lamp\n   Accessory Information\n")
+    assert "\n   Desk lamp\n" in printed["show"]
+    assert "Brightness 40 %\n" in printed["show"]
+    assert "Desk lamp unknown\n" in printed["consumption"]
 
 
 def test_reading_and_writing(printed):
-    assert printed["dim"] == "True 30\n"
+    assert printed["dim"] == "Desk lamp True\n"
+    assert printed["dim_at_once"] == "True 30\n"
+    assert printed["picture"].startswith("accessory 1 has no camera that takes pictures: ")
     assert not printed["switch_now_or_never"]
     assert printed["write_with_more"] == "0\n"
 

@@ -14,7 +14,7 @@ from hapcore.model.characteristic import CharacteristicType
 from hapcore.model.handle import Handle, handle
 from hapcore.model.remote import AccessoryDescription, CharacteristicDescription, ServiceDescription
 from hapcore.model.service import ServiceType
-from hapcore.model.uuid import BASE
+from hapcore.model.uuid import ACCESSORY_INFORMATION, BASE
 
 __all__ = ["AccessoryView", "First", "May", "Missing", "Must", "ServiceView"]
 
@@ -69,7 +69,8 @@ class ServiceView:
     @property
     def label(self) -> str:
         """What people call this one: the name it was given, else its own, else its kind."""
-        for uuid in _NAMES:
+        # The name in the Accessory Information is that of the accessory.
+        for uuid in _NAMES if self.description.type != ACCESSORY_INFORMATION else ():
             found = self.description.find(uuid)
             if found is not None and isinstance(found.value, str) and found.value:
                 return found.value
