@@ -166,8 +166,13 @@ class Peers:
             yield peer, await peer.line(event="listening")
 
     @asynccontextmanager
-    async def controller(self) -> AsyncIterator[Foreign]:
-        """Start aiohomekit."""
-        async with running("aiohomekit", [self.python, str(HERE / "peers" / "aiohomekit_controller.py")]) as peer:
+    async def controller(self, name: str = "aiohomekit") -> AsyncIterator[Foreign]:
+        """Start the controller `aiohomekit` or `hap-controller`."""
+        if name == "aiohomekit":
+            command = [self.python, str(HERE / "peers" / "aiohomekit_controller.py")]
+        else:
+            modules = str(self._directory / "node" / "node_modules")
+            command = ["node", str(HERE / "peers" / "hapcontroller_controller.js"), "--modules", modules]
+        async with running(name, command) as peer:
             await peer.line(event="ready")
             yield peer

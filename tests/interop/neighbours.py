@@ -37,9 +37,9 @@ def accessory(peers: Peers, name: str, state: Path) -> Iterator[Neighbour]:
 
 
 @contextmanager
-def aiohomekit(peers: Peers) -> Iterator[Neighbour]:
-    """The controller."""
-    world = TrioWorld(peers.controller)
+def controller(peers: Peers, name: str) -> Iterator[Neighbour]:
+    """The controller `aiohomekit` or `hap-controller`."""
+    world = TrioWorld(partial(peers.controller, name))
     try:
         yield Neighbour(world, world.thing)
     finally:

@@ -3,7 +3,7 @@
     python tests/interop/setup_peers.py --into .nox/interop-peers
 
 makes a virtual environment with the Python peers under DIR/venv (of the interpreter that runs this file) and installs
-the Node.js peer under DIR/node. Running it again with everything in place does nothing. The tests and the benchmarks
+the Node.js peers under DIR/node. Running it again with everything in place does nothing. The tests and the benchmarks
 find DIR through the environment variable HAPCORE_PEERS.
 """
 
@@ -25,7 +25,7 @@ PYTHON_PEERS = (
     "attrs>=24.2",
     "bumble==0.0.236",
 )
-NODE_PEERS = ("hap-nodejs@1.2.0",)
+NODE_PEERS = ("hap-nodejs@1.2.0", "hap-controller@0.10.2")
 DEFAULT = Path(".nox/interop-peers")
 #: Written last: a directory with this file in it is complete.
 STAMP = "installed.json"
@@ -51,7 +51,7 @@ def install(into: Path) -> None:
         return
     npm = shutil.which("npm")
     if npm is None:
-        raise SystemExit("npm is needed to install hap-nodejs: install Node.js 20 or later")
+        raise SystemExit("npm is needed for the Node.js peers: install Node.js 20 or later")
     stamp.unlink(missing_ok=True)
     environment = into / "venv"
     shutil.rmtree(environment, ignore_errors=True)

@@ -32,7 +32,7 @@ class Bench:
 
 @pytest.fixture(params=KINDS)
 def rig(request: pytest.FixtureRequest, peers: Peers, tmp_path: Path) -> Iterator[Bench]:
-    with neighbours.aiohomekit(peers) as controller:
+    with neighbours.controller(peers, "aiohomekit") as controller:
         lamp = Lamp()
         accessory = Accessory(request.param, lamp.accessory, state=tmp_path / "state.json", setup_code=SETUP_CODE)
         with closing(accessory):
