@@ -85,7 +85,9 @@ def test_a_whole_life(hci, lamp, tmp_path, monkeypatch):
     assert hap("get", *known, "-c", on).stdout == f"{on} = true\n"
 
     added = hap("pairings", "add", *known, "-i", OTHER, "-k", "11" * 32, "--json")
-    assert lines(added) == [{"event": "added", "identifier": OTHER, "admin": False}]
+    (told,) = lines(added)
+    assert (told["event"], told["identifier"], told["admin"]) == ("added", OTHER, False)
+    assert (told["accessory_id"], len(told["accessory_key"])) == (device, 64)
     assert lamp.until("paired")["controller"] == OTHER
     assert [one["admin"] for one in lines(hap("pairings", "list", *known, "--json"))] == [True, False]
     assert lines(hap("unpair", *known, "--json")) == [{"event": "unpaired", "alias": "lamp"}]

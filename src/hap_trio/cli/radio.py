@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Final
 
@@ -54,8 +55,10 @@ def radio(ble: bool = True) -> str | bool | None:
         return None
     adapter: str | None = context.meta.get(_KEY)
     need("bleak")
+    import_module("bleak")  # now: what takes a second must not be taken from the time to listen
     if adapter is not None and adapter.startswith(_BUMBLE):
         need("bumble")
+        import_module("bumble.device")
     return adapter or True
 
 

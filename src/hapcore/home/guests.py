@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from attrs import evolve
 
-from hapcore.controller.commands import GetAccessories
+from hapcore.controller.commands import GetAccessories, Read
 from hapcore.crypto.keys import KEY_SIZE
 from hapcore.discovery import Transport
 from hapcore.engine import Effect, Forget, Persist
@@ -18,6 +18,9 @@ from hapcore.home.links import Links
 from hapcore.home.procedure import Procedure
 from hapcore.home.residents import Residents
 from hapcore.home.target import split_address
+from hapcore.ids import CharacteristicId
+from hapcore.model.metadata import Permission
+from hapcore.model.remote import AccessoryDescription
 from hapcore.pairing.records import Pairing, new_controller_identity
 from hapcore.state import PairedAccessory, PreparedPairing
 
@@ -78,8 +81,10 @@ class Guests:
             try:
                 one = self._residents.get(alias, None)
                 link = yield from self._residents.up(one)
-                # Over Bluetooth LE nothing is verified before something is asked.
-                yield from self._links.ask(link, GetAccessories())
+                found = yield from self._links.ask(link, GetAccessories())
+                # Over Bluetooth LE anybody may read the database: what proves the pairing is a value.
+                if (one_value := next(_readable(found), None)) is not None:
+                    yield from self._links.ask(link, Read([one_value]))
                 yield from self._store(Persist(alias, self._book.record(alias).encode()))
             except HapError:
                 self._residents.drop(alias)
@@ -106,6 +111,16 @@ class Guests:
             self._book.prepared.pop(waiting.alias, None)
 
         return run()
+
+
+def _readable(found: Iterable[AccessoryDescription]) -> Iterator[CharacteristicId]:
+    return (
+        characteristic.id
+        for accessory in found
+        for service in accessory.services
+        for characteristic in service.characteristics
+        if Permission.READ in characteristic.metadata.perms
+    )
 
 
 def _record(command: Complete, waiting: PreparedPairing) -> PairedAccessory:
