@@ -17,7 +17,7 @@ from zeroconf import IPVersion, NonUniqueNameException, RecordUpdate, RecordUpda
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from hapcore.discovery import SERVICE_TYPE, ServiceRecord, device_key, host_label, instance_name
-from hapcore.errors import LocalProtocolError
+from hapcore.errors import HapError, LocalProtocolError
 from hapcore.ip.claims import Claim, Decision
 from hapcore.ip.interfaces import Interface, announced, check, choose, reachable, senders
 
@@ -148,6 +148,13 @@ class Mdns:
         if known is None:
             raise LocalProtocolError(f"{record.device_id} is not announced", argument="record")
         return await self.advertise(record, known.port, known.addresses)
+
+    async def announce(self, record: ServiceRecord, port: int, addresses: Sequence[str] = ()) -> None:
+        """`advertise()` for servers: what goes wrong is logged. Who knows the address can do without."""
+        try:
+            await self.advertise(record, port, addresses)
+        except (OSError, HapError) as error:
+            _log.error("could not announce %s: %s", record.name, error)
 
     async def withdraw(self, device_id: str | None = None) -> None:
         """Say goodbye for one accessory, or for all; three times, so it takes 0.25 s. No error if not announced."""

@@ -15,7 +15,6 @@ from hap_sync.store import Store, open_store
 from hapcore.accessory.handlers import Consultation
 from hapcore.discovery import Advertise
 from hapcore.engine import Command, Event, Output
-from hapcore.errors import HapError
 from hapcore.ip import accessory as hap
 from hapcore.ip.accessory.serving import Serving
 from hapcore.ip.accessory.settings import Served, announced_at, make_server, store_first
@@ -50,16 +49,18 @@ class Settings(CoreSettings, total=False):
 class AccessoryServer(Serving[Feed[Event]]):
     """A running accessory, from `open_server()`."""
 
-    def __init__(self, engine: hap.Server, told: list[Output], store: Store, listener: socket.socket) -> None:
+    def __init__(
+        self, engine: hap.Server, told: list[Output], store: Store, listeners: Sequence[socket.socket]
+    ) -> None:
         super().__init__(engine, Feed[Event])
         self._announcements = Feed[Advertise](limit=1)  # only the latest counts
         self._pump = Pump(engine, self._report, store)
         self._post, self._cross = self._pump.post, asyncio.get_running_loop().call_soon_threadsafe
         self.host: str
         self.port: int
-        self.host, self.port = listener.getsockname()[:2]
-        self._listener = listener
-        self._accepting: asyncio.Server | None = None
+        self.host, self.port = listeners[0].getsockname()[:2]
+        self._listeners = listeners
+        self._accepting: list[asyncio.Server] = []
         self._begin(told)
         self._pump.drain()
 
@@ -77,7 +78,8 @@ class AccessoryServer(Serving[Feed[Event]]):
         """Take connections from now on; `open_server()` does it."""
         loop = asyncio.get_running_loop()
         make = partial(Link, self._carry)
-        self._accepting = await loop.create_server(make, sock=self._listener, backlog=BACKLOG)
+        for listener in self._listeners:
+            self._accepting.append(await loop.create_server(make, sock=listener, backlog=BACKLOG))
 
     def keep_announced(self, mdns: Mdns, addresses: Sequence[str]) -> None:
         """Announce the accessory until the end; `open_server()` does it."""
@@ -85,8 +87,8 @@ class AccessoryServer(Serving[Feed[Event]]):
 
     async def aclose(self) -> None:
         """Stop, and wait until everything is closed; `open_server()` does it at the end of its block."""
-        if self._accepting is not None:
-            self._accepting.close()
+        for accepting in self._accepting:
+            accepting.close()
         self.stop()
         await self._pump.aclose()
 
@@ -97,10 +99,7 @@ class AccessoryServer(Serving[Feed[Event]]):
 
     async def _announce(self, mdns: Mdns, addresses: Sequence[str]) -> None:
         async for event in self._announcements:
-            try:
-                await mdns.advertise(event.record, self.port, addresses)
-            except (OSError, HapError) as error:  # the accessory is there all the same, for those who know where
-                _log.error("could not announce %s: %s", event.record.name, error)
+            await mdns.announce(event.record, self.port, addresses)
 
     def _advertise(self, event: Advertise) -> None:
         self._announcements.put(event)
@@ -146,14 +145,14 @@ async def open_server(what: Served, **settings: Unpack[Settings]) -> AsyncGenera
         table = await settle(loop.run_in_executor(None, store.load))
         engine = make_server(what, settings, table, system_entropy)
         told = await settle(loop.run_in_executor(None, store_first, engine, store))
-        listener = stack.enter_context(listen(settings.get("address"), settings.get("port", 0)))
+        listeners = [stack.enter_context(listener) for listener in listen(settings)]
         if mdns is True:
             from .mdns import open_mdns
 
             mdns = await stack.enter_async_context(open_mdns(addresses or None))
         if mdns:
             stack.push_async_callback(lambda: settle(mdns.withdraw(engine.device_id)))
-        server = AccessoryServer(engine, told, store, listener)
+        server = AccessoryServer(engine, told, store, listeners)
         stack.push_async_callback(server.aclose)
         await server.accept()
         if mdns:

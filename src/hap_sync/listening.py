@@ -1,10 +1,15 @@
-"""A listening TCP socket, for all adapters."""
+"""Listening TCP sockets, for all adapters."""
 
 from __future__ import annotations
 
 import errno
+import os
 import socket
+from contextlib import ExitStack, suppress
 from typing import Final
+
+from hapcore.ip.accessory.listening import places
+from hapcore.ip.accessory.settings import Settings
 
 __all__ = ["BACKLOG", "NO_ROOM", "NO_ROOM_PAUSE", "listen"]
 
@@ -16,23 +21,32 @@ NO_ROOM: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 NO_ROOM_PAUSE: Final = 0.1
 
 
-def listen(address: str | None, port: int) -> socket.socket:
-    """A listening socket on `address` (an IP address; None for all, both families where possible) and `port` (0: any).
+def listen(settings: Settings) -> list[socket.socket]:
+    """Listening sockets as the settings `address`, `port` and `keepalive` want them, all on one port.
 
-    It does not block. Raises `OSError` when the address is not ours or the port is taken.
+    They do not block. Raises `OSError` when an address is not ours or the port is taken.
     """
-    if address is None:
-        if socket.has_dualstack_ipv6():
-            try:
-                return _bound(socket.AF_INET6, "::", port, dual=True)
-            except OSError as error:
-                if error.errno != errno.EADDRNOTAVAIL:
-                    raise
-        address = "0.0.0.0"  # noqa: S104 - all interfaces is what was asked for
-    return _bound(socket.AF_INET6 if ":" in address else socket.AF_INET, address, port)
+    port, devices = settings.get("port", 0), hasattr(socket, "SO_BINDTODEVICE")
+    opened: list[socket.socket] = []
+    with ExitStack() as stack:
+        for place in places(settings.get("address"), settings.get("keepalive"), dual=_is_dual(), devices=devices):
+            *_, (family, kind, protocol, _, where) = socket.getaddrinfo(place.host, port, type=socket.SOCK_STREAM)
+            opened.append(sock := stack.enter_context(socket.socket(family, kind, protocol)))
+            if os.name == "posix":  # elsewhere it would let others share the port
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            for level, name, value in place.options:
+                if hasattr(socket, name):
+                    sock.setsockopt(getattr(socket, level), getattr(socket, name), value)
+            sock.bind(where)
+            sock.listen(BACKLOG)
+            sock.setblocking(False)
+            port = sock.getsockname()[1]
+        stack.pop_all()
+    return opened
 
 
-def _bound(family: int, address: str, port: int, *, dual: bool = False) -> socket.socket:
-    sock = socket.create_server((address, port), family=family, backlog=BACKLOG, dualstack_ipv6=dual)
-    sock.setblocking(False)
-    return sock
+def _is_dual() -> bool:
+    """Whether a socket can listen on both families: Python may know how, and there be no IPv6 all the same."""
+    with suppress(OSError, ValueError), socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True):
+        return True
+    return False

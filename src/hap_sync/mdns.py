@@ -43,9 +43,9 @@ class Mdns:
         """
         return self._thread.run(self._inner.advertise, record, port, addresses)
 
-    def start_advertising(self, record: ServiceRecord, port: int, addresses: Sequence[str] = ()) -> Future[str]:
-        """`advertise()` without waiting; for servers."""
-        return self._thread.start(self._inner.advertise, record, port, addresses)
+    def announce(self, record: ServiceRecord, port: int, addresses: Sequence[str] = ()) -> Future[None]:
+        """`advertise()` for servers, without waiting: what goes wrong is logged."""
+        return self._thread.start(self._inner.announce, record, port, addresses)
 
     def update(self, record: ServiceRecord) -> str:
         """Announce a changed record of an accessory that is announced already; the port and addresses stay."""

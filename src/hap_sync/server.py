@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from hapcore.accessory.handlers import Consultation, Inquiry
-from hapcore.discovery import Advertise
+from hapcore.discovery import Advertise, ServiceRecord
 from hapcore.engine import Command, Event, Output
 from hapcore.ip import accessory as hap
 from hapcore.ip.accessory.serving import Serving
@@ -20,6 +20,7 @@ from hapcore.state import STATE
 
 from .entropy import system_entropy
 from .feed import Feed
+from .listening import listen
 from .loop import Loop, thread_loop
 from .mdns import Mdns, open_mdns
 from .pump import Pump
@@ -109,19 +110,17 @@ class AccessoryServer(Hosting):
         told: list[Output],
         loop: Loop,
         store: Store,
-        listener: Listener,
-        mdns: Mdns | None,
-        addresses: Sequence[str],
+        listeners: Sequence[Listener],
+        announce: Callable[[ServiceRecord, int], Future[None]] | None,
     ) -> None:
         super().__init__(engine, loop, store)
-        self._mdns = mdns
-        self._addresses = addresses
-        self._announcing: set[Future[str]] = set()
-        self.host = listener.host
-        self.port = listener.port
+        self._announce = announce
+        self._announcing: Future[None] | None = None
+        self.host, self.port = listeners[0].where
         self._begin(told)
         self._pump.drain()
-        listener.start(self.attach)
+        for listener in listeners:
+            listener.start(self.attach)
 
     def attach(self, transport: Transport) -> Callable[[], bool]:
         """Serve a controller on a socket, or any object with `recv` and `sendall`; the server owns and closes it.
@@ -139,20 +138,12 @@ class AccessoryServer(Hosting):
         """Stop, and let go of the sockets; `open_server()` does it."""
         self.stop()
         self._pump.close()
-        for future in tuple(self._announcing):
-            future.cancel()
+        if self._announcing is not None:
+            self._announcing.cancel()
 
     def _advertise(self, event: Advertise) -> None:
-        if self._mdns is not None:
-            future = self._mdns.start_advertising(event.record, self.port, self._addresses)
-            self._announcing.add(future)
-            future.add_done_callback(partial(self._announced, event.record.name))
-
-    def _announced(self, name: str, future: Future[str]) -> None:
-        """In the thread of the mDNS. The accessory is there all the same, for those who know where."""
-        self._announcing.discard(future)
-        if not future.cancelled() and (error := future.exception()) is not None:
-            _log.error("could not announce %s: %s", name, error)
+        if self._announce is not None:
+            self._announcing = self._announce(event.record, self.port)
 
 
 @contextmanager
@@ -170,12 +161,13 @@ def open_server(what: Served, **settings: Unpack[Settings]) -> Generator[Accesso
         engine = make_server(what, settings, store.load(), system_entropy)
         told = store_first(engine, store)
         loop = stack.enter_context(thread_loop())
-        listener = stack.enter_context(closing(Listener(loop, settings.get("address"), settings.get("port", 0))))
+        listeners = [stack.enter_context(closing(Listener(loop, one))) for one in listen(settings)]
         if mdns is True:
             mdns = stack.enter_context(open_mdns(addresses or None))
         if mdns:
             stack.callback(mdns.withdraw, engine.device_id)
-        server = AccessoryServer(engine, told, loop, store, listener, mdns or None, addresses)
+        announce = partial(mdns.announce, addresses=addresses) if mdns else None
+        server = AccessoryServer(engine, told, loop, store, listeners, announce)
         stack.callback(server.close)
         yield server
 

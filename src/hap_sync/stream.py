@@ -12,7 +12,7 @@ from typing import Final
 
 from hapcore.errors import Disconnected
 
-from .listening import NO_ROOM, NO_ROOM_PAUSE, listen
+from .listening import NO_ROOM, NO_ROOM_PAUSE
 from .loop import Loop
 
 __all__ = ["Listener", "dial"]
@@ -22,19 +22,14 @@ CONNECT_LIMIT: Final = 5.0
 
 
 class Listener:
-    """A listening socket on `address` (an IP address; None for all, both families where possible) and `port` (0: any).
+    """A listening socket, and who takes its connections."""
 
-    Raises `OSError` when the address is not ours or the port is taken.
-    """
-
-    def __init__(self, loop: Loop, address: str | None, port: int) -> None:
+    def __init__(self, loop: Loop, listening: socket.socket) -> None:
         self._loop = loop
         self._accepted: Callable[[socket.socket], object] = socket.socket.close
         self._pause_ends: float | None = None
-        self._socket = listen(address, port)
-        self.host: str
-        self.port: int
-        self.host, self.port = self._socket.getsockname()[:2]
+        self._socket = listening
+        self.where: tuple[str, int] = listening.getsockname()[:2]
 
     def start(self, accepted: Callable[[socket.socket], object]) -> None:
         """Have `accepted` called with every new connection, until `close()`."""

@@ -42,6 +42,10 @@ class Mdns:
         """Announce a changed record of an accessory that is announced already; the port and addresses stay."""
         return await self._bridge.run(self._inner.update, record)
 
+    async def announce(self, record: ServiceRecord, port: int, addresses: Sequence[str] = ()) -> None:
+        """`advertise()` for servers: what goes wrong is logged. Who knows the address can do without."""
+        await self._bridge.run(self._inner.announce, record, port, addresses)
+
     async def withdraw(self, device_id: str | None = None) -> None:
         """Say goodbye for one accessory, or for all; three times, so it takes 0.25 s. No error if not announced."""
         await self._bridge.run(self._inner.withdraw, device_id)

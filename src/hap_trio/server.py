@@ -16,7 +16,6 @@ from hap_sync.store import Store, open_store
 from hapcore.accessory.handlers import Consultation
 from hapcore.discovery import Advertise
 from hapcore.engine import Command, Event, Output
-from hapcore.errors import HapError
 from hapcore.ip import accessory as hap
 from hapcore.ip.accessory.serving import Serving
 from hapcore.ip.accessory.settings import Served, announced_at, make_server, store_first
@@ -74,15 +73,16 @@ class AccessoryServer(Hosting):
     """A running accessory, from `open_server()`."""
 
     def __init__(
-        self, engine: hap.Server, told: list[Output], nursery: trio.Nursery, store: Store, listener: socket.socket
+        self, engine: hap.Server, told: list[Output], nursery: trio.Nursery, store: Store, sockets: list[socket.socket]
     ) -> None:
         super().__init__(engine, nursery, store)
         self.host: str
         self.port: int
-        self.host, self.port = listener.getsockname()[:2]
+        self.host, self.port = sockets[0].getsockname()[:2]
         self._begin(told)
         self._pump.drain()
-        nursery.start_soon(self._accept, listener)
+        for listener in sockets:
+            nursery.start_soon(self._accept, listener)
 
     def attach(self, stream: trio.abc.Stream) -> trio.Event:
         """Serve a controller on any byte stream; the server owns and closes it. The event is set when it is closed."""
@@ -101,10 +101,7 @@ class AccessoryServer(Hosting):
     async def announce(self, mdns: Mdns, addresses: Sequence[str]) -> None:
         """Keep the announcement up to date; `open_server()` has this run."""
         async for event in self._announcements:
-            try:
-                await mdns.advertise(event.record, self.port, addresses)
-            except (OSError, HapError) as error:  # the accessory is there all the same, for those who know where
-                _log.error("could not announce %s: %s", event.record.name, error)
+            await mdns.announce(event.record, self.port, addresses)
 
     async def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -136,13 +133,13 @@ async def open_server(what: Served, **settings: Unpack[Settings]) -> AsyncGenera
         stack.enter_context(closing(store))
         engine = make_server(what, settings, await trio.to_thread.run_sync(store.load), system_entropy)
         told = await trio.to_thread.run_sync(store_first, engine, store)
-        listener = stack.enter_context(listen(settings.get("address"), settings.get("port", 0)))
+        listeners = [stack.enter_context(listener) for listener in listen(settings)]
         if mdns is True:
             mdns = await stack.enter_async_context(open_mdns(addresses or None))
         if mdns:
             stack.push_async_callback(_withdraw, mdns, engine.device_id)
         nursery = await stack.enter_async_context(background())
-        server = AccessoryServer(engine, told, nursery, store, listener)
+        server = AccessoryServer(engine, told, nursery, store, listeners)
         if mdns:
             nursery.start_soon(server.announce, mdns, addresses)
         try:

@@ -24,7 +24,7 @@ from hapcore.ip.accessory import (
 )
 from hapcore.ip.accessory.asking import MAX_LATE
 from hapcore.ip.accessory.handshakes import MAX_SETUP_MESSAGES
-from hapcore.ip.accessory.server import UNPROVEN_SECONDS
+from hapcore.ip.accessory.room import UNPROVEN_SECONDS
 from hapcore.ip.accessory.session import PLAIN_BODY
 from hapcore.pairing.pairings import encode_add, encode_list, encode_remove
 from hapcore.pairing.setup import PairSetupController

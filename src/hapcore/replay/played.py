@@ -9,6 +9,7 @@ from typing import Any
 
 from hapcore.crypto.frames import FrameOpener, FrameSealer, SessionKeys
 from hapcore.crypto.secret import Secret
+from hapcore.engine import ConnectionId
 from hapcore.entropy import Entropy
 from hapcore.ip.accessory.session import Session
 from hapcore.pairing.records import Identity, PairedController, Pairing
@@ -151,9 +152,10 @@ class PlayedServer(RecordedServer):
         if session is not None and isinstance(session.opener, PlainOpener):
             session.opener.fault = reason
 
-    def _watch(self, session: Session) -> None:
-        super()._watch(session)
+    def _begin(self, connection: ConnectionId, now: float) -> Session:
+        session = super()._begin(connection, now)
         session.verify = PlayedVerifyDesk(self._stored.identity, self._entropy, self._steps)
+        return session
 
     def _make_frames(self, session: Session, keys: SessionKeys) -> tuple[FrameOpener, FrameSealer]:
         session.reader = NotingRequests(self._notes, session.connection)

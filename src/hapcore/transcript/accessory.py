@@ -86,14 +86,14 @@ class RecordedServer(Server):
         with self._notes.call(line):
             number = super().connection_opened(now)
             line["connection"] = number
-            if (session := self._sessions.get(number)) is not None:
-                self._watch(session)
         return number
 
-    def _watch(self, session: Session) -> None:
+    def _begin(self, connection: ConnectionId, now: float) -> Session:
         """Put the noting parts into a new connection."""
+        session = super()._begin(connection, now)
         session.verify = NotingVerifyDesk(self._stored.identity, self._entropy, self._notes)
         session.reader = NotingRequests(self._notes, session.connection, max_body=PLAIN_BODY)
+        return session
 
     def receive_data(self, connection: ConnectionId, data: bytes, now: float) -> None:
         notes = self._notes

@@ -46,6 +46,8 @@ CONFIG: Final = (
     "setup_id",
     "max_pairings",
     "max_connections",
+    "idle_seconds",
+    "when_full",
     "answer_deadline",
     "event_interval",
 )

@@ -12,7 +12,7 @@ from hapcore.accessory.commands import (
     Shutdown,
     UpdateValues,
 )
-from hapcore.accessory.config import Config
+from hapcore.accessory.config import Config, WhenFull
 from hapcore.accessory.events import (
     CharacteristicsWritten,
     CharacteristicWrite,
@@ -30,6 +30,7 @@ from hapcore.accessory.events import (
     SubscriptionChanged,
     WriteRequested,
 )
+from hapcore.ip.accessory.listening import KeepAlive
 from hapcore.ip.accessory.server import Server
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Config",
     "HideSetupCode",
     "IdentifyRequested",
+    "KeepAlive",
     "PairingAdded",
     "PairingRemoved",
     "PeerMisbehaved",
@@ -59,5 +61,6 @@ __all__ = [
     "SnapshotRequested",
     "SubscriptionChanged",
     "UpdateValues",
+    "WhenFull",
     "WriteRequested",
 ]

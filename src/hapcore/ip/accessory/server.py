@@ -21,6 +21,7 @@ from hapcore.errors import DesynchronisedError, HapError, LocalProtocolError, Re
 from hapcore.ids import Caller, CharacteristicId, Transport, Value
 from hapcore.ip.accessory.asking import Asked, Desk
 from hapcore.ip.accessory.notifier import Notifier
+from hapcore.ip.accessory.room import Room
 from hapcore.ip.accessory.routes import CHARACTERISTICS, ROUTES, Access
 from hapcore.ip.accessory.session import Security, Session
 from hapcore.model.accessory import Accessory
@@ -35,11 +36,6 @@ from hapcore.setup_code import SetupCode, SetupPayload, setup_hash
 
 __all__ = ["Server"]
 
-#: When all connections are in use, one that was silent this long makes room for a new one (HAP 8.1).
-IDLE_SECONDS = 60.0
-#: The same for connections that have not proved who they are, however busy they look: pair-verify takes less than a
-#: second, and the one that is pairing, while a person types the code, is spared.
-UNPROVEN_SECONDS = 10.0
 #: How much of a long response is sealed at a time: a few TCP segments, little memory.
 STREAM_PIECE = 16 * 1024
 
@@ -70,6 +66,7 @@ class Server(Engine):
         self._stored = Stored(state, config, entropy)
         self._connections = 0
         self._sessions: dict[ConnectionId, Session] = {}
+        self._room = Room(config, self._sessions)
         self._streaming: deque[Session] = deque()
         #: Connections with more requests waiting behind the one that was just answered.
         self._ready: dict[Session, None] = {}
@@ -138,16 +135,19 @@ class Server(Engine):
         now = self._advance(now)
         self._connections += 1
         connection = ConnectionId(self._connections)
-        if self._stopped or not self._make_room(now):
+        if not (self._stopped or self._room.waiting) and self._make_room(now):
+            self._begin(connection, now)
+        elif self._stopped or not self._room.wait(connection):
             self._emit(CloseConnection(connection))
-            return connection
-        self._sessions[connection] = Session(connection, VerifyDesk(self._stored.identity, self._entropy), now)
         return connection
 
     def receive_data(self, connection: ConnectionId, data: bytes, now: float) -> None:
         """Bytes came in, cut anywhere. Ignored when the engine has closed the connection already."""
         session = self._sessions.get(connection)
         if session is None:
+            if connection in self._room.waiting and not self._room.keep(connection, data):
+                del self._room.waiting[connection]
+                self._emit(CloseConnection(connection))
             return
         now = self._advance(now)
         fault: FrameError | None = None
@@ -170,6 +170,8 @@ class Server(Engine):
         session = self._sessions.get(connection)
         if session is not None:
             self.close(session, None)
+        elif self._room.waiting.pop(connection, None) is not None:
+            self._emit(CloseConnection(connection))
 
     def pause_sending(self, connection: ConnectionId, now: float) -> None:
         """The transport has too much unsent: hold events and further answers on this connection."""
@@ -194,14 +196,18 @@ class Server(Engine):
         """When `handle_timeout` is due."""
         first, second = self._desk.next_deadline(), self._notifier.next_appointment()
         if first is None or (second is not None and second < first):
-            return second
+            first = second
+        if self._room.waiting:
+            yields = self._room.next_yielding(self.setup_desk.owner)
+            return yields if first is None or (yields is not None and yields < first) else first
         return first
 
     def handle_timeout(self, now: float) -> None:
-        """Do what is due: answers the application owes, events that waited their second."""
+        """Do what is due: answers the application owes, events that waited their second, a place for who waits."""
         now = self._advance(now)
         self._desk.expire(now)
         self._notifier.keep_appointments(now)
+        self._admit(now)
 
     def submit(self, command: Command[object], now: float) -> CommandId:
         """Take a command of `hapcore.accessory.commands`; raises `LocalProtocolError` for the caller's mistakes."""
@@ -430,6 +436,8 @@ class Server(Engine):
             session = next(iter(self._ready))
             del self._ready[session]
             self._serve(session)
+        if self._room.waiting and not self._room.full:
+            self._admit(self._now)
         if self._outputs:
             return self.poll()
         while self._streaming:
@@ -449,21 +457,23 @@ class Server(Engine):
         return None
 
     def _make_room(self, now: float) -> bool:
-        if len(self._sessions) < self.config.max_connections:
-            return True
-        # Connections that never proved who they are go first, then those silent for the longest time.
-        pairing = self.setup_desk.owner
-        idle = [
-            (session.opener is not None, session.last_active, session.connection)
-            for session in self._sessions.values()
-            if not session.busy
-            and session.connection != pairing
-            and now - session.last_active > (UNPROVEN_SECONDS if session.opener is None else IDLE_SECONDS)
-        ]
-        if not idle:
-            return False
-        self.close(self._sessions[min(idle)[-1]], None)
-        return True
+        if self._room.full and (idle := self._room.yielding(self.setup_desk.owner, now)) is not None:
+            self.close(self._sessions[idle], None)
+        return not self._room.full
+
+    def _begin(self, connection: ConnectionId, now: float) -> Session:
+        verify = VerifyDesk(self._stored.identity, self._entropy)
+        session = self._sessions[connection] = Session(connection, verify, now)
+        return session
+
+    def _admit(self, now: float) -> None:
+        """Let in those who wait for a place, one after the other, with what they have said."""
+        while self._room.waiting and self._make_room(now):
+            connection = next(iter(self._room.waiting))
+            said = self._room.waiting.pop(connection)
+            self._begin(connection, now)
+            if said:
+                self.receive_data(connection, bytes(said), now)
 
     def _keep(self, changes: Iterable[Change]) -> None:
         """Have stored what nobody waits for. What fails is tried again before a pairing that depends on it."""
@@ -515,6 +525,9 @@ class Server(Engine):
     def _shutdown(self) -> None:
         self._stopped = True
         self._emit(Unadvertise())
+        for waiting in self._room.waiting:
+            self._emit(CloseConnection(waiting))
+        self._room.waiting.clear()
         for session in list(self._sessions.values()):
             self.close(session, None)
 

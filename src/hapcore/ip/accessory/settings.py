@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from ipaddress import ip_address
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias, TypedDict
 
-from hapcore.accessory.config import ANSWER_DEADLINE, Config, ShowCode
+from hapcore.accessory.config import ANSWER_DEADLINE, IDLE_SECONDS, MAX_CONNECTIONS, Config, ShowCode, WhenFull
 from hapcore.engine import Forget, Output, Persist
 from hapcore.entropy import Entropy
 from hapcore.ids import Caller
+from hapcore.ip.accessory.listening import KeepAlive, is_unspecified
 from hapcore.ip.accessory.server import Server
 from hapcore.ip.drive import Table
 from hapcore.model.accessory import Accessory, IdentifyFn
@@ -38,7 +38,13 @@ class Settings(TypedDict, total=False):
       begins to pair, and with None when that is over. Sync or async (`hap_sync`: sync).
     - `answer_deadline`: seconds that getters, setters and cameras have before the controller is told -70408; 9. With
       10 and more controllers have given up before.
-    - `address`: an IP address of ours to listen on; all of them. `port`: any free one.
+    - `address`: where to listen: an IP address of ours, the name of an interface ("eth0", with whatever addresses it
+      has and gets; Linux only), or several of these; everywhere, by IPv4 and IPv6. No other address is announced.
+    - `port`: any free one.
+    - `max_connections`: 256. `idle_seconds`: when all are in use, the connection that has been silent longest makes
+      room for a new one if that is more than 60 s (None: none does). `when_full`: what becomes of the new one
+      otherwise, "refuse", or "wait" as with Apple's own accessory code. See `Config`.
+    - `keepalive`: a `KeepAlive` to have controllers noticed that vanished without a word; none, as HAP asks.
     - `entropy`: where random bytes come from; the operating system.
     - `engine`: what makes the engine, called like `Server`; one that is recorded, for example.
     """
@@ -49,8 +55,12 @@ class Settings(TypedDict, total=False):
     setup_code: str | None
     show_code: ShowCode | None
     answer_deadline: float
-    address: str | None
+    address: str | Sequence[str] | None
     port: int
+    max_connections: int
+    idle_seconds: float | None
+    when_full: WhenFull | str
+    keepalive: KeepAlive | None
     entropy: Entropy
     engine: Callable[..., Server]
 
@@ -69,6 +79,9 @@ def make_server(what: Served, settings: Settings, state: Mapping[str, bytes], en
         setup_code=None if code is None else SetupCode(code),
         display=settings.get("show_code") or False,
         answer_deadline=settings.get("answer_deadline", ANSWER_DEADLINE),
+        max_connections=settings.get("max_connections", MAX_CONNECTIONS),
+        idle_seconds=settings.get("idle_seconds", IDLE_SECONDS),
+        when_full=WhenFull(settings.get("when_full", WhenFull.REFUSE)),
     )
     connect_identify(accessories)
     make = settings.get("engine", Server)
@@ -94,9 +107,10 @@ def store_first(engine: Server, table: Table) -> list[Output]:
 
 
 def announced_at(settings: Settings) -> list[str]:
-    """The addresses to announce: who listens on one only must not be announced with others. Empty stands for all."""
+    """What to announce, addresses and names of interfaces: only where it listens. Empty stands for all."""
     address = settings.get("address")
-    return [] if address is None or ip_address(address).is_unspecified else [address]
+    wanted = [] if address is None else [address] if isinstance(address, str) else [*address]
+    return [] if any(is_unspecified(one) for one in wanted) else wanted
 
 
 def connect_identify(accessories: Iterable[Accessory]) -> None:
