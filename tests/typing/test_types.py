@@ -53,6 +53,8 @@ async def awaited(first: hap_trio.Client, second: hap_asyncio.Client, third: hap
     await second.set(seen.on, "on")  # wrong
     await second.get(seen.brightness)  # wrong
     third.set(third.device().lightbulb.on, 2)  # wrong
+    text: str = third.get(third.device().lightbulb.on)  # wrong
+    other: str = await first.get(seen.on)  # wrong
 """
 
 

@@ -26,7 +26,7 @@ from hapcore.controller.results import ReadResult, WriteResult
 from hapcore.controller.typed import Describe, GetValue, SetValue
 from hapcore.engine import Command
 from hapcore.ids import CharacteristicId, Value
-from hapcore.model.handle import Handle
+from hapcore.model.handle import Handle, Readable
 from hapcore.model.remote import AccessoryDescription
 from hapcore.model.snapshot import SnapshotReason
 from hapcore.pairing.records import PairingEntry
@@ -119,7 +119,7 @@ def _device() -> Command[Device]:
     return Describe()
 
 
-def _get(handle: Handle[T]) -> Command[T]:
+def _get(handle: Readable[T]) -> Command[T]:
     """Read one characteristic of a `device()`: its value in its own type. Raises `Refused` where it is refused."""
     return GetValue(handle)
 

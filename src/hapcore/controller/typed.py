@@ -13,7 +13,7 @@ from hapcore.controller.results import ReadResult, Status, WriteResult
 from hapcore.engine import Command
 from hapcore.errors import LocalProtocolError, Refused, RemoteProtocolError
 from hapcore.ids import CharacteristicId, HapStatus, Value
-from hapcore.model.handle import Handle
+from hapcore.model.handle import Handle, Readable
 
 __all__ = ["BY_DATABASE", "Describe", "GetValue", "SetValue", "getting", "setting"]
 
@@ -31,7 +31,7 @@ class Describe(Command[Device]):
 
 
 def _expect_handle(one: object) -> None:
-    if not isinstance(one, Handle):
+    if not isinstance(one, Readable):
         text = f"wanted a characteristic of a device, such as device.lightbulb.on, got {type(one).__name__}"
         raise LocalProtocolError(text, argument="handle")
 
@@ -44,7 +44,7 @@ class GetValue(Command[T], Generic[T]):
     type in the answer, as for buttons: they have events only.
     """
 
-    handle: Handle[T]
+    handle: Readable[T]
 
     def __attrs_post_init__(self) -> None:
         _expect_handle(self.handle)
@@ -99,11 +99,11 @@ def setting(command: SetValue[T], procedure: Generator[Y, S, object]) -> Generat
     command.result(cast("Mapping[CharacteristicId, WriteResult]", (yield from procedure)))
 
 
-def _called(handle: Handle[T]) -> str:
+def _called(handle: Readable[object]) -> str:
     return f"{handle.name} ({handle})"
 
 
-def _check(handle: Handle[T], doing: str, status: Status) -> None:
+def _check(handle: Readable[object], doing: str, status: Status) -> None:
     if status:
         text = status.text if isinstance(status, HapStatus) else f"status {status}"
         raise Refused(f"{doing} {_called(handle)} was refused: {text}", hap_status=int(status))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import IntEnum, IntFlag
 from math import isfinite
-from typing import Final, Generic, TypeVar, cast
+from typing import Final, Generic, Self, TypeVar, cast
 
 from hapcore.catalogue.lookup import characteristic_label, characteristic_type, physical_unit
 from hapcore.catalogue.structures import Field, describe_tlv, read_tlv
@@ -16,9 +16,10 @@ from hapcore.model.metadata import Format, Metadata, Permission, Unit
 from hapcore.model.remote import CharacteristicDescription
 from hapcore.model.uuid import short_uuid
 
-__all__ = ["Handle", "handle"]
+__all__ = ["Handle", "Readable", "handle"]
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 #: Characters of a text that `Handle.text` shows.
 _LONGEST: Final = 200
@@ -38,17 +39,13 @@ _SYMBOLS: Final[Mapping[str, str]] = {
 }
 
 
-class Handle(CharacteristicId, Generic[T]):
-    """A characteristic of a foreign accessory; `T` is the Python type of its values.
-
-    It is its number: it goes wherever an `(aid, iid)` goes, finds its own results and events, and equals the handle of
-    the same characteristic in a database read later. `description` is what the accessory said of it.
-    """
+class Readable(CharacteristicId, Generic[T_co]):
+    """What a `Handle` is to who reads: a characteristic with a bool is one with an int, and with any object."""
 
     description: CharacteristicDescription
-    kind: CharacteristicType[T] | None
+    kind: CharacteristicType[T_co] | None
 
-    def __new__(cls, description: CharacteristicDescription, kind: CharacteristicType[T] | None) -> Handle[T]:
+    def __new__(cls, description: CharacteristicDescription, kind: CharacteristicType[T_co] | None) -> Self:
         """Use `hapcore.controller.device.Device`, which has one for each characteristic."""
         self = super().__new__(cls, description.aid, description.iid)
         self.description = description
@@ -57,7 +54,7 @@ class Handle(CharacteristicId, Generic[T]):
         return self
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Handle, (self.description, self.kind)
+        return type(self), (self.description, self.kind)
 
     def __repr__(self) -> str:
         return f"<Handle {self} {self.name}>"
@@ -78,7 +75,7 @@ class Handle(CharacteristicId, Generic[T]):
         return self.description.metadata
 
     @property
-    def value(self) -> T | None:
+    def value(self) -> T_co | None:
         """What it was when the database was read; None where it was not told."""
         return self.typed(self.description.value)
 
@@ -103,18 +100,18 @@ class Handle(CharacteristicId, Generic[T]):
         unit = self.metadata.unit or physical_unit(self.description.type) or ""
         return _SYMBOLS.get(unit, unit)
 
-    def typed(self, value: Value) -> T | None:
+    def typed(self, value: Value) -> T_co | None:
         """A value from a result or an event in its own type: a named value, a whole number; None where it has none.
 
         Accessories may declare another format than the type has: a brightness of 40.0 is 40.
         """
         if self.kind is None or value is None:
-            return cast("T | None", value)
+            return cast("T_co | None", value)
         python = self.kind.python
         read = _READERS.get(python)
         if read is None:
             read = _READERS[python] = _reader(python)
-        return cast("T | None", read(value))
+        return cast("T_co | None", read(value))
 
     def text(self, value: Value) -> str:
         """A value for people, in one line: "21.5 °C", "secured", "true". Bytes without a known layout do not show."""
@@ -140,6 +137,14 @@ class Handle(CharacteristicId, Generic[T]):
         if not isinstance(value, bytes):
             return None
         return read_tlv(short_uuid(self.description.type), value, answer=True)
+
+
+class Handle(Readable[T]):
+    """A characteristic of a foreign accessory; `T` is the Python type of its values.
+
+    It is its number: it goes wherever an `(aid, iid)` goes, finds its own results and events, and equals the handle of
+    the same characteristic in a database read later. `description` is what the accessory said of it.
+    """
 
 
 def handle(description: CharacteristicDescription) -> Handle[Value]:

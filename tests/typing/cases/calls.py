@@ -98,6 +98,9 @@ async def typed(lamp: hap.Client) -> None:
     assert_type(await lamp.get(lock.lock_target_state), LockTargetState)
     assert_type(await lamp.set(light.on, True), None)
     assert_type(await lamp.set(lock.lock_target_state, LockTargetState.SECURED, timed=2500), None)
+    print(await lamp.get(light.on))
+    anything: object = await lamp.get(light.on)
+    print(anything)
     if light.brightness:
         assert_type(await lamp.get(light.brightness), int)
         await lamp.set(light.brightness, 40)
