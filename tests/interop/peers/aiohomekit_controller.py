@@ -7,7 +7,9 @@ time. The first line is `{"event": "ready"}`.
     pair        host, port, device_id, setup_code, [feature_flags]   pair-setup
     verify                                                           connect and pair-verify now
     accessories                                                      the whole database
+    model                                                            the same, its size and how long it took
     get         ids                                                  read
+    poll        ids, batch                                           read so many at a time, and how long it took
     put         values                                               write
     timed       values, ttl                                          /prepare, then a write with its pid
     respond     values                                               write asking for a write-response
@@ -30,6 +32,7 @@ import asyncio
 import contextlib
 import json
 import sys
+import time
 from unittest.mock import MagicMock
 
 from aiohomekit.characteristic_cache import CharacteristicCacheMemory
@@ -126,6 +129,23 @@ class Rig:
     async def do_get(self, command):
         """Values or statuses by id."""
         return named(await self.pairing.get_characteristics(pairs(command["ids"])))
+
+    async def do_model(self, _command):
+        """The database, as large as it came."""
+        started = time.perf_counter()
+        rows = await self.pairing.list_accessories_and_characteristics()
+        seconds = time.perf_counter() - started
+        found = [one for row in rows for service in row["services"] for one in service["characteristics"]]
+        return {"accessories": len(rows), "characteristics": len(found), "seconds": seconds}
+
+    async def do_poll(self, command):
+        """Read everything as Home Assistant does: some at a time, one request after the other."""
+        started = time.perf_counter()
+        wanted, batch, found = pairs(command["ids"]), command["batch"], {}
+        for first in range(0, len(wanted), batch):
+            found |= await self.pairing.get_characteristics(wanted[first : first + batch])
+        seconds = time.perf_counter() - started
+        return {"seconds": seconds, "values": {key: row.get("value") for key, row in named(found).items()}}
 
     async def do_put(self, command):
         """Statuses of what was refused by id; empty when all is well."""
