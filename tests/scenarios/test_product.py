@@ -5,6 +5,7 @@ it serves, pictures. Real sockets, real threads; the controller is that of hap_s
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,8 +16,10 @@ import trio
 from tests.scenarios.homes import KINDS, LIMIT, Accessory, Controller, Lamp
 from tests.scenarios.test_scenarios import CODE, prepared
 
+import hap_sync
 from hapcore.accessory.commands import AddAccessories, RemoveAccessories
 from hapcore.catalogue.services import Lightbulb, Switch
+from hapcore.discovery import DiscoveredAccessory
 from hapcore.errors import LocalProtocolError, Refused
 from hapcore.ids import Caller, HapStatus
 from hapcore.model.accessory import Accessory as Model
@@ -165,3 +168,25 @@ def test_a_picture(serve: Serve) -> None:
     with pytest.raises(Refused) as refusal:
         lamp.snapshot(640, 360, aid=dark.aid)
     assert refusal.value.hap_status == HapStatus.NOT_ALLOWED
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_change_of_the_database_is_announced(kind: str) -> None:
+    """Over real mDNS on the loopback interface: c# rises, and controllers read everything again (HAP 11.2)."""
+    name = f"Growing {kind} {os.getpid()}"
+    bridge = Model.bridge(name)
+    with hap_sync.open_mdns(["127.0.0.1"], probe=False) as mdns, mdns.browse() as news:
+        accessory = Accessory(kind, [bridge, Lightbulb("Shelf")], mdns=True)
+        try:
+
+            def announced(number: int) -> bool:
+                found = news.wait(LIMIT)
+                return isinstance(found, DiscoveredAccessory) and (found.name, found.config_number) == (name, number)
+
+            while not announced(1):
+                pass
+            accessory.run(accessory.server.do, AddAccessories(Switch("Window")))
+            while not announced(2):
+                pass
+        finally:
+            accessory.close()
