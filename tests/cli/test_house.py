@@ -478,6 +478,7 @@ def test_the_example_is_served(tmp_path):
     file = tmp_path / "house.toml"
     shutil.copy(ROOT / "examples" / "house.toml", file)
     (tmp_path / "desk-lamp.on").write_text("false")
+    (tmp_path / "bell.presses").touch()
     with serving() as device:
         file.write_text(file.read_text().replace("http://192.0.2.20/state", f"{device.url}/json"))
         with served(file, cwd=tmp_path) as (program, listening):
@@ -485,7 +486,7 @@ def test_the_example_is_served(tmp_path):
             me = ("-a", "house", "-f", tmp_path / "p.json", "--address", where)
             assert hap("pair", *me, "-p", listening["setup_code"]).returncode == 0
             accessories = lines(hap("accessories", *me, "--json"))
-            assert len(accessories) == 5
+            assert len(accessories) == 6
             ids = {
                 (number, s["name"], c["name"]): f"{one['aid']}.{c['iid']}"
                 for number, one in enumerate(accessories)

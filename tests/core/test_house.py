@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.docs.pages import ROOT, blocks
 
 from hapcore.catalogue import services
-from hapcore.catalogue.values import LockCurrentState, TargetHeatingCoolingState
+from hapcore.catalogue.characteristics import PROGRAMMABLE_SWITCH_EVENT
+from hapcore.catalogue.values import LockCurrentState, ProgrammableSwitchEvent, TargetHeatingCoolingState
 from hapcore.engine import ConnectionId
 from hapcore.errors import LocalProtocolError, ValueRefused
 from hapcore.house import Call, House, Run, read
@@ -66,8 +67,9 @@ def tv(rest: str) -> str:
 
 def test_the_example_has_everything():
     made = read(tomllib.loads((ROOT / "examples" / "house.toml").read_text(encoding="utf-8")), "house.toml")
-    bridge, desk, heating, door, strip = made.accessories
-    assert [one.name for one in made.accessories] == ["Our house", "Desk lamp", "Heating", "Front door", "Power strip"]
+    bridge, desk, heating, door, strip, bell = made.accessories
+    names = ["Our house", "Desk lamp", "Heating", "Front door", "Power strip", "Doorbell"]
+    assert [one.name for one in made.accessories] == names
     assert (bridge.category, desk.key, strip.key) == (2, "desk-lamp", "strip")
     main = desk.main_service
     assert isinstance(main, services.Lightbulb)
@@ -91,6 +93,8 @@ def test_the_example_has_everything():
         ("desk-lamp.on", 1.0, 5, ()),
         ("heating.current_temperature", 10, 60, ("rooms", "0", "celsius")),
     ]
+    (ring,) = made.listens
+    assert ring.place.characteristic is bell.find(PROGRAMMABLE_SWITCH_EVENT)
     assert {one.target for one in made.follows} == {warm.target_heating_cooling_state, lock.lock_target_state}
     assert "Bearer" not in repr(made)
 
@@ -213,6 +217,11 @@ ACT = 'wanted either run = ["command", "argument"] or url = "http://..."'
         ),
         (lamp("poll.on = {run=['x', '{value}']}"), "accessories.lamp.poll.on.run: there is no {value} yet"),
         (lamp("poll.on = {url='http://h/?{value}'}"), "accessories.lamp.poll.on.url: there is no {value} yet"),
+        (lamp("listen.on = {run=['x', '{value}']}"), "accessories.lamp.listen.on.run: there is no {value} yet"),
+        (lamp("listen.on = {run=['']}"), "accessories.lamp.listen.on.run: wanted a list of texts"),
+        (lamp("listen.on = {url='http://h'}"), "accessories.lamp.listen.on: unknown key 'url'; there is run, field"),
+        (lamp("listen.on.run = ['x']\npoll.on.run = ['y']"), "accessories.lamp.listen.on: it is in poll already"),
+        (lamp("listen.no = {run=['x']}"), "accessories.lamp.listen: the service has no characteristic 'no'"),
         (lamp("poll.on = {run=['x'], field='a..b'}"), "accessories.lamp.poll.on.field: 'a..b' is not of the form"),
         (lamp("poll.on = {run=['x'], every=0}"), "accessories.lamp.poll.on.every: 0 is not within 1 to 86400"),
         ("[accessories.a.services]", "accessories.a.services: there are none"),
@@ -264,6 +273,7 @@ WORDS = [
     "values",
     "write",
     "poll",
+    "listen",
     "on",
     "brightness",
     "name",
@@ -475,3 +485,22 @@ def test_a_named_answer():
     (poll,) = house('[accessories.d]\nservice = "lock"\npoll.lock_current_state.run = ["bolt"]').polls
     assert poll.value(b"Secured\n") is LockCurrentState.SECURED
     assert poll.value(b"2") is LockCurrentState.JAMMED
+
+
+def test_what_is_listened_to():
+    bell, lock = house(
+        '[accessories.b]\nservice = "doorbell"\nlisten.programmable_switch_event = {run = ["x"], field = "a.b"}\n'
+        '[accessories.d]\nservice = "lock"\nlisten.lock_current_state.run = ["bolt", "--follow"]'
+    ).listens
+    assert (str(bell.place), bell.command, bell.path) == ("b.programmable_switch_event", ("x",), ("a", "b"))
+    assert bell.value(b'{"a": {"b": "Double press"}}') is ProgrammableSwitchEvent.DOUBLE_PRESS
+    assert lock.value(b"secured\r") is LockCurrentState.SECURED
+    with pytest.raises(ValueRefused):
+        lock.value(b"ajar")
+
+
+@pytest.mark.parametrize("how", ["poll", "listen"])
+def test_what_tells_by_itself_does_not_follow(how):
+    text = '[accessories.d]\nservice = "lock"\n'
+    assert len(house(text).follows) == 1
+    assert not house(f"{text}{how}.lock_current_state.run = ['bolt']").follows

@@ -7,7 +7,7 @@ that somebody else carries out.
 from __future__ import annotations
 
 from hapcore.house.actions import Call, Message, Run
-from hapcore.house.plan import Follow, House, Place, Poll, Write
+from hapcore.house.plan import Follow, House, Listen, Place, Poll, Write
 from hapcore.house.read import read
 
-__all__ = ["Call", "Follow", "House", "Message", "Place", "Poll", "Run", "Write", "read"]
+__all__ = ["Call", "Follow", "House", "Listen", "Message", "Place", "Poll", "Run", "Write", "read"]

@@ -10,7 +10,7 @@ from hapcore.ids import Caller, Value
 from hapcore.model.accessory import Accessory
 from hapcore.model.characteristic import AnyCharacteristic
 
-__all__ = ["Follow", "House", "Place", "Poll", "Write"]
+__all__ = ["Follow", "House", "Listen", "Place", "Poll", "Write"]
 
 
 @frozen
@@ -67,6 +67,19 @@ class Poll:
 
 
 @frozen
+class Listen:
+    """A command that goes on, and prints a value in each line: those of buttons and sensors that tell by themselves."""
+
+    place: Place
+    command: tuple[str, ...]
+    path: tuple[str, ...]
+
+    def value(self, line: bytes) -> Value:
+        """The value in a line; `ValueRefused` where there is none that fits."""
+        return from_answer(self.place.characteristic, line, self.path)
+
+
+@frozen
 class Follow:
     """A characteristic that takes the value of another as soon as that has been written: what is told is done."""
 
@@ -84,4 +97,5 @@ class House:
     setup_code: str | None
     writes: tuple[Write, ...]
     polls: tuple[Poll, ...]
+    listens: tuple[Listen, ...]
     follows: tuple[Follow, ...]

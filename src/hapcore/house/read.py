@@ -9,8 +9,8 @@ from attrs import field, frozen
 
 from hapcore.errors import LocalProtocolError, ValueRefused
 from hapcore.house.names import characteristic_types, service_class
-from hapcore.house.plan import Follow, House, Place, Poll, Write
-from hapcore.house.steps import ACTION, POLL, read_action, read_path
+from hapcore.house.plan import Follow, House, Listen, Place, Poll, Write
+from hapcore.house.steps import ACTION, POLL, read_action, read_listening, read_path
 from hapcore.house.table import Table, simple, suggestion
 from hapcore.house.values import from_file
 from hapcore.model.accessory import Accessory
@@ -22,7 +22,7 @@ from hapcore.setup_code import SetupCode
 __all__ = ["read"]
 
 _HOUSE = ("name", "state", "setup_code", "bridge", "accessories")
-_SERVICE = ("service", "values", "write", "poll")
+_SERVICE = ("service", "values", "write", "poll", "listen")
 _DETAILS = ("manufacturer", "model", "serial_number", "firmware_revision", "hardware_revision")
 _LIMITS = ("value", "min", "max", "step", "valid_values")
 #: Limits beyond this have no meaning in any format, and could not be written as JSON.
@@ -58,6 +58,7 @@ def read(document: Mapping[str, object], file: str) -> House:
 class _Found:
     writes: list[Write] = field(factory=list[Write])
     polls: list[Poll] = field(factory=list[Poll])
+    listens: list[Listen] = field(factory=list[Listen])
     follows: list[Follow] = field(factory=list[Follow])
 
 
@@ -87,6 +88,7 @@ def _read(document: Mapping[str, object], file: str) -> House:
         code,
         tuple(found.writes),
         tuple(found.polls),
+        tuple(found.listens),
         tuple(found.follows),
     )
 
@@ -117,9 +119,9 @@ def _service(accessory: str, key: str | None, name: str | None, table: Table, fo
         raise table.error('there is no service: service = "lightbulb", for example')
     kind = service_class(table, given)
     types = characteristic_types(kind)
-    values, writes, polls = (table.table(one) for one in ("values", "write", "poll"))
+    values, writes, polls, listens = (table.table(one) for one in ("values", "write", "poll", "listen"))
     made: dict[str, AnyCharacteristic] = {}
-    for part in (values, writes, polls):
+    for part in (values, writes, polls, listens):
         for wanted in _names(part, types):
             if wanted not in made:
                 made[wanted] = _characteristic(types, wanted, values)
@@ -131,11 +133,16 @@ def _service(accessory: str, key: str | None, name: str | None, table: Table, fo
     places = {one: Place(accessory, key, one, getattr(service, one)) for one in types if hasattr(service, one)}
     for wanted, original in _names(writes, types).items():
         found.writes.append(Write(places[wanted], read_action(writes, original, ACTION, places[wanted])))
-    for wanted, original in _names(polls, types).items():
+    asked, told = _names(polls, types), _names(listens, types)
+    for wanted, original in asked.items():
         found.polls.append(_poll(polls, original, places[wanted]))
-    asked = _names(polls, types)
+    for wanted, original in told.items():
+        if wanted in asked:
+            raise listens.error("it is in poll already", original)
+        command = read_listening(listens, original, places[wanted])
+        found.listens.append(Listen(places[wanted], command, read_path(listens.table(original))))
     for target, current in _FOLLOWS.items():
-        if target in places and current in places and current not in asked:
+        if target in places and current in places and current not in {*asked, *told}:
             found.follows.append(Follow(places[target].characteristic, places[current].characteristic))
     return service
 

@@ -11,10 +11,11 @@ from hapcore.house.plan import Place
 from hapcore.house.table import Table
 from hapcore.model.metadata import Format
 
-__all__ = ["ACTION", "POLL", "read_action", "read_path"]
+__all__ = ["ACTION", "LISTEN", "POLL", "read_action", "read_listening", "read_path"]
 
 ACTION = ("run", "url", "method", "json", "headers", "timeout")
 POLL = ("field", "max_age", "every")
+LISTEN = ("run", "field")
 _HTTP_ONLY = ("method", "json", "headers")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 #: Seconds unless the file says otherwise, and at most: the engine gives up on a handler after 9, and what is stopped
@@ -58,6 +59,14 @@ def read_action(part: Table, key: str, known: tuple[str, ...], place: Place, *, 
     return _call(table, text, polled, timeout)
 
 
+def read_listening(part: Table, key: str, place: Place) -> tuple[str, ...]:
+    """The command that `part` has under `key`, which tells the values of a characteristic."""
+    table = part.table(key, LISTEN)
+    if not (place.characteristic.readable or place.characteristic.notifies):
+        raise table.error("nobody could be told")
+    return _command(table, text=False, polled=True)
+
+
 def read_path(table: Table) -> tuple[str, ...]:
     """The way to the value in an answer of JSON: "main.temp", "0.state"."""
     given = table.text("field")
@@ -77,7 +86,7 @@ def _command(table: Table, text: bool, polled: bool) -> tuple[str, ...]:
         if MARK not in argument:
             continue
         if polled:
-            raise table.error(f"there is no {MARK} yet when a value is asked for", "run")
+            raise table.error(f"there is no {MARK} yet where values come from", "run")
         if at == 0:
             raise table.error(f"{MARK} cannot be the command", "run")
         if argument != MARK:

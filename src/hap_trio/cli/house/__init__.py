@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
 import click
+import trio
 
 from hap_trio.cli.built import Built
-from hap_trio.cli.house.handlers import connect, keep_asking
+from hap_trio.cli.house.handlers import Question, connect, keep_asking
+from hap_trio.cli.house.listening import keep_listening
 from hap_trio.cli.problem import Problem
-from hapcore.house import read
+from hapcore.house import Listen, read
 
 __all__ = ["load"]
 
@@ -37,8 +40,14 @@ def load(path: str) -> Built:
         name=house.name,
         state=str(file.parent / (house.state or f"{file.stem}.state.json")),
         code=house.setup_code,
-        live=partial(keep_asking, questions),
+        live=partial(_live, questions, house.listens),
     )
+
+
+async def _live(questions: Iterable[Question], listens: Iterable[Listen]) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keep_asking, questions)
+        nursery.start_soon(keep_listening, listens, _complain)
 
 
 def _complain(text: str) -> None:

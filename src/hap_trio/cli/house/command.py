@@ -1,18 +1,19 @@
-"""Running a command: no shell, an end in any case, and nothing of it left behind."""
+"""Running commands: no shell, an end in any case, and nothing of it left behind."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from subprocess import DEVNULL, PIPE
+from typing import NoReturn
 
 import trio
 
 from hap_trio.cli.house.trouble import LARGEST_ANSWER, Trouble
 
-__all__ = ["run"]
+__all__ = ["listen", "run"]
 
 #: Seconds that a command has to end in good order when its time is up.
 _GRACE = 0.5
@@ -26,10 +27,39 @@ async def run(
     Its complaints go where ours go. Raises `Trouble` for another exit code than 0 and for an answer that is too long.
     Cancelling ends it, and the processes that it has started in its group.
     """
+    async with _running(arguments, environment, given=data is not None, answers=answers) as process:
+        if process.stdin is not None and data is not None:
+            with suppress(trio.BrokenResourceError):  # who does not want it need not read it
+                await process.stdin.send_all(data)
+            await process.stdin.aclose()
+        answer = b"" if process.stdout is None else await _read(process.stdout)
+        await process.wait()
+    if process.returncode:
+        raise Trouble(_end_of(arguments[0], process))
+    return answer
+
+
+async def listen(arguments: Sequence[str], environment: Mapping[str, str], tell: Callable[[bytes], object]) -> NoReturn:
+    """Run a command that goes on, and `tell` each line that it prints.
+
+    Raises `Trouble` when it ends, and for a line that is too long. Cancelling is as for `run()`.
+    """
+    async with _running(arguments, environment, given=False, answers=True) as process:
+        if process.stdout is not None:
+            await _tell_lines(process.stdout, tell)
+        await process.wait()
+    raise Trouble(_end_of(arguments[0], process))
+
+
+@asynccontextmanager
+async def _running(
+    arguments: Sequence[str], environment: Mapping[str, str], *, given: bool, answers: bool
+) -> AsyncGenerator[trio.Process, None]:
+    """A process, and after the block none."""
     try:
         process = await trio.lowlevel.open_process(
             list(arguments),
-            stdin=DEVNULL if data is None else PIPE,
+            stdin=PIPE if given else DEVNULL,
             stdout=PIPE if answers else DEVNULL,
             env={**os.environ, **environment},
             start_new_session=True,
@@ -37,19 +67,27 @@ async def run(
     except OSError as error:
         raise Trouble(f"cannot run {arguments[0]!r}: {error.strerror or error}") from None
     try:
-        if process.stdin is not None and data is not None:
-            with suppress(trio.BrokenResourceError):  # who does not want it need not read it
-                await process.stdin.send_all(data)
-            await process.stdin.aclose()
-        answer = b"" if process.stdout is None else await _read(process.stdout)
-        await process.wait()
+        yield process
     finally:
         await _end(process)
-    if process.returncode:
-        code = process.returncode
-        how = f"ended with exit code {code}" if code > 0 else f"was ended by signal {-code}"
-        raise Trouble(f"{arguments[0]} {how}")
-    return answer
+
+
+def _end_of(name: str, process: trio.Process) -> str:
+    code = process.returncode or 0
+    return f"{name} ended with exit code {code}" if code >= 0 else f"{name} was ended by signal {-code}"
+
+
+async def _tell_lines(stream: trio.abc.ReceiveStream, tell: Callable[[bytes], object]) -> None:
+    rest = bytearray()
+    async for part in stream:
+        rest += part
+        *lines, last = rest.split(b"\n")
+        rest = last
+        if len(rest) > LARGEST_ANSWER:
+            raise Trouble(f"it printed a line of more than {LARGEST_ANSWER} bytes")
+        for line in lines:
+            tell(bytes(line))
+    tell(bytes(rest))
 
 
 async def _read(stream: trio.abc.ReceiveStream) -> bytes:
