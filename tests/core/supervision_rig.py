@@ -127,6 +127,8 @@ class House:
         self.browses = 0
         self.replies: dict[CommandId, Done | Failed] = {}
         self.told: list[tuple[float, object, Happening]] = []
+        self._items: dict[tuple[object, str], list[Happening]] = {}
+        self._available: dict[tuple[object, str], bool] = {}
         self.ended: dict[object, Exception | None] = {}
         self.events: list[Event] = []
         self.connects: list[tuple[float, Address]] = []
@@ -248,7 +250,7 @@ class House:
 
     def items(self, flat: Flat, to: object = "reader") -> list[Happening]:
         """What a reader was told of one."""
-        return [item for _, who, item in self.told if who == to and item.alias == flat.alias]
+        return self._items.get((to, flat.alias), [])
 
     def states(self, flat: Flat, to: object = "reader") -> list[bool]:
         """Available or not, in turn."""
@@ -258,7 +260,7 @@ class House:
 
     def available(self, flat: Flat, to: object = "reader") -> bool:
         """What a reader believes."""
-        return self.states(flat, to)[-1:] == [True]
+        return self._available.get((to, flat.alias), False)
 
     def gaps(self, flat: Flat) -> list[Gap]:
         """All gaps told."""
@@ -333,7 +335,11 @@ class House:
             assert output.command not in self.replies, "a command ended twice"
             self.replies[output.command] = output
         elif isinstance(output, News):
-            self.told.append((self.now, output.to, output.item))  # type: ignore[arg-type]
+            item: Any = output.item
+            self.told.append((self.now, output.to, item))
+            self._items.setdefault((output.to, item.alias), []).append(item)
+            if isinstance(item, Available | Unavailable):
+                self._available[output.to, item.alias] = isinstance(item, Available)
         elif isinstance(output, Ended):
             assert output.to not in self.ended, "a reader ended twice"
             self.ended[output.to] = output.reason

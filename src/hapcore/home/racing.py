@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from typing import Final
 
 from hapcore.errors import HapError, LocalProtocolError, PairingRefused, PeerError
@@ -16,8 +16,8 @@ __all__ = ["HEAD_START", "MAX_ATTEMPTS", "PATIENCE", "Race"]
 
 #: Seconds that an attempt may take before the next address is tried beside it.
 HEAD_START: Final = 0.25
-#: Seconds after which an attempt is begun anew beside the old one, if the accessory announces that address again: it
-#: has just started, and what was sent to it before is lost.
+#: Seconds after which an attempt is begun anew beside the old one, if the accessory announces that address meanwhile:
+#: it has just started, and what was sent to it before is lost.
 PATIENCE: Final = 1.0
 #: Attempts of one race. Sixteen addresses are stored, sixteen announced; who announces ever more is no accessory.
 MAX_ATTEMPTS: Final = 40
@@ -43,7 +43,8 @@ class Race:
         self._timers = timers
         self._prove = prove
         self._close = close
-        self._waiting: deque[Address] = deque()
+        #: Each with the time before which it is not tried.
+        self._waiting: dict[Address, float] = {}
         #: By number: the attempt, its address, and when it began.
         self._running: dict[int, tuple[Task[None], Address, float]] = {}
         self._attempts = 0
@@ -56,16 +57,13 @@ class Race:
         self.failures: dict[Address, PeerError] = {}
 
     def add(self, addresses: Iterable[Address], *, again: bool = False) -> None:
-        """More places to try. With `again` also those that were tried in vain, or for too long by now."""
+        """More places to try. With `again` also those that were tried in vain, or are being tried without an answer."""
         latest: dict[Address, float] = {}
         for _, address, begun in self._running.values():
             latest[address] = begun
         for address in addresses:
-            tried = address in latest or address in self.failures
-            if address in self._waiting or (tried and not again):
-                continue
-            if latest.get(address, -PATIENCE) + PATIENCE <= self._timers.now:
-                self._waiting.append(address)
+            if address not in self._waiting and (again or not (address in latest or address in self.failures)):
+                self._waiting[address] = latest.get(address, -PATIENCE) + PATIENCE
         self._bell.keep(None)
 
     def run(self) -> Procedure[Link | None]:
@@ -75,11 +73,16 @@ class Race:
         """
         try:
             while self._winner is None and self._end is None:
-                if self._waiting and self._attempts < MAX_ATTEMPTS:
-                    self._start(self._waiting.popleft())
+                waiting = self._waiting if self._attempts < MAX_ATTEMPTS else {}
+                ready = next(
+                    (one for one, due in waiting.items() if due <= self._timers.now or not self._running), None
+                )
+                if ready is not None:
+                    del self._waiting[ready]
+                    self._start(ready)
                 elif not self._running:
                     return None
-                yield from self._wait()
+                yield from self._wait(waiting)
             if self._winner is None and self._end is not None:
                 raise self._end
             return self._winner
@@ -88,17 +91,18 @@ class Race:
             for task, _, _ in list(self._running.values()):
                 task.stop(Stopped())
 
-    def _wait(self) -> Procedure[None]:
+    def _wait(self, waiting: Mapping[Address, float]) -> Procedure[None]:
         """Until it is time for the next attempt, or something has come of one."""
         if self._bell.settled:
-            self._bell = Promise[None](self._agenda)
-        if not self._waiting:
+            self._bell = Promise(self._agenda)
+        if not waiting:
             yield from self._bell.wait()
             return
+        limit = max(HEAD_START, min(waiting.values()) - self._timers.now)
         try:
-            yield from self._timers.within(HEAD_START, self._bell, _Turn())
+            yield from self._timers.within(limit, self._bell, _Turn())
         except _Turn:
-            self._bell = Promise[None](self._agenda)
+            self._bell = Promise(self._agenda)
 
     def _start(self, address: Address) -> None:
         self._attempts += 1

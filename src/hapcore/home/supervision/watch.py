@@ -217,17 +217,19 @@ class Watch:
     def _rest(self, seconds: float, least: float) -> Procedure[None]:
         """Until it is time for the next attempt; sooner where the accessory is heard of, but not too soon."""
         due = self._now + seconds
-        while not self._wanted_by(due):
-            yield from self._sleep(due)
+        while True:
             if self._called:
                 due = min(due, self._begun + least)
+            if self._wanted_by(due):
+                return
+            yield from self._sleep(due)
 
     def _wanted_by(self, due: float) -> bool:
         return self._summoned or self._now >= due
 
     def _sleep(self, until: float) -> Procedure[None]:
         self._office.schedule(self, until)
-        self._bell = Promise[None](self._office.agenda)
+        self._bell = Promise(self._office.agenda)
         yield from self._bell.wait()
         if self._ended():
             raise Stopped
