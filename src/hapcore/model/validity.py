@@ -13,7 +13,7 @@ from hapcore.model.characteristic import AnyCharacteristic, Characteristic
 from hapcore.model.information import FIRMWARE_REVISION, IDENTIFY, MANUFACTURER, MODEL, NAME, SERIAL_NUMBER
 from hapcore.model.numbers import INFORMATION_IID
 from hapcore.model.service import Service
-from hapcore.model.uuid import ACCESSORY_INFORMATION
+from hapcore.model.uuid import ACCESSORY_INFORMATION, PROTOCOL_INFORMATION
 
 __all__ = [
     "MAX_ACCESSORIES",
@@ -87,7 +87,7 @@ def check_accessory(accessory: Accessory) -> None:
     where = _named(accessory)
     services = accessory.services
     if len(services) > MAX_SERVICES:
-        culprit = _named(services[MAX_SERVICES])
+        culprit = _named([one for one in services if one.type.uuid != PROTOCOL_INFORMATION][-1])
         raise LocalProtocolError(
             f"{where} has {len(services)} services, at most {MAX_SERVICES} are allowed: {culprit} is one too many"
         )
