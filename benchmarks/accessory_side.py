@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 from statistics import median
 
-from bench import ASYNCIO, BUTTON, HAPPYTHON, ON, OURS, PLAIN, SYNC, Bench
+from bench import ALL_ACCESSORIES, BUTTON, HAPPYTHON, ON, OURS, PLAIN, Bench
 from generator import (
     Connection,
     Keys,
@@ -28,7 +28,7 @@ from report import Row, Table
 
 #: Where the adapter makes no difference to speak of, and where it does.
 FEW = (OURS, PLAIN, HAPPYTHON)
-ALL = (OURS, PLAIN, ASYNCIO, SYNC, HAPPYTHON)
+ALL = ALL_ACCESSORIES
 
 
 def pair_setup(bench: Bench) -> Table:

@@ -18,6 +18,7 @@ R = TypeVar("R")
 
 OURS, PLAIN, ASYNCIO, SYNC = "hap_trio", "hap_trio plain", "hap_asyncio", "hap_sync"
 HAPPYTHON, AIOHOMEKIT = "HAP-python", "aiohomekit"
+ALL_ACCESSORIES = (OURS, PLAIN, ASYNCIO, SYNC, HAPPYTHON)
 #: The engine alone: without any transport, and in the shortest loop around sockets.
 MEMORY, BARE = "engine in memory", "bare loop"
 

@@ -16,9 +16,9 @@ SOURCE = HERE.parent / "src"
 class Program:
     """One program under test. Its first line of output says that it is ready."""
 
-    def __init__(self, command: list[str], core: int | None = None) -> None:
+    def __init__(self, command: list[str], core: int | None = None, *, wait: bool = True) -> None:
         environment = dict(os.environ, PYTHONPATH=str(SOURCE), PYTHONDONTWRITEBYTECODE="")
-        started = time.perf_counter()
+        self._started = time.perf_counter()
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, bufsize=0
         )
@@ -26,9 +26,14 @@ class Program:
         if core is not None:
             self.pin(core)
         self._rest = b""
+        if wait:
+            self.greet()
+
+    def greet(self) -> None:
+        """Wait for the first line."""
         self.hello = self.line()
         #: Seconds of wall and CPU time from the start of the process to its first line.
-        self.start_wall = time.perf_counter() - started
+        self.start_wall = time.perf_counter() - self._started
         self.start_cpu = self.cpu()
 
     @property
@@ -71,6 +76,11 @@ class Program:
         """Resident bytes."""
         words = Path(f"/proc/{self.pid}/status").read_text("ascii", "replace").split()
         return int(words[words.index("VmRSS:") + 1]) * 1024
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._process.kill()
+        self._process.wait()
 
     def stop(self) -> None:
         """End it."""

@@ -19,7 +19,9 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "src")]
 import accessory_side  # noqa: E402 - found through the path above
 import alone  # noqa: E402
 import captures  # noqa: E402
+import changes  # noqa: E402
 import controller_side  # noqa: E402
+import house  # noqa: E402
 import recorder  # noqa: E402
 import slow  # noqa: E402
 from bench import FULL, QUICK, Bench  # noqa: E402
@@ -36,6 +38,8 @@ MEASURES = {
     "events": accessory_side.events,
     "bridge": accessory_side.bridge,
     "start": accessory_side.start,
+    "house": house.house,
+    "changes": changes.changes,
     "controller": controller_side.controller,
     "recorder": recorder.recorder,
     "decode": captures.decode,

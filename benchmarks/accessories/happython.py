@@ -1,7 +1,7 @@
-"""HAP-python under test: a light with a button, or a bridge of 121, on 127.0.0.1, without mDNS.
+"""HAP-python under test: one of the sets that ours serve, on 127.0.0.1, without mDNS.
 
-First line: `{"port": ..., "imported": ..., "versions": ...}`. Command: `{"do": "press", "count": N}` changes the button
-N times, letting the loop run after each, and answers `{"done": N}`. Ends with its stdin.
+First line: `{"port": ..., "imported": ..., "versions": ...}`. Command: `{"do": "press", "count": N}` makes N changes,
+letting the loop run after each, and answers `{"done": N}`. Ends with its stdin.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
 import sys
 import tempfile
 import time
@@ -20,7 +21,7 @@ from pyhap.accessory import Accessory, Bridge  # noqa: E402 - the import is part
 from pyhap.accessory_driver import AccessoryDriver  # noqa: E402
 from pyhap.const import CATEGORY_LIGHTBULB, CATEGORY_SENSOR  # noqa: E402
 
-IMPORT = time.perf_counter() - _started
+IMPORTED = time.perf_counter()
 
 
 class SilentAdvertiser:
@@ -73,23 +74,41 @@ def sensor(driver, name):
     return accessory
 
 
+def counter(driver, number):
+    """A sensor of carbon dioxide, whose level only ever goes up."""
+    accessory = Quiet(driver, f"Counter {number}")
+    accessory.category = CATEGORY_SENSOR
+    return accessory, accessory.add_preload_service("CarbonDioxideSensor", chars=["CarbonDioxideLevel"])
+
+
 async def main(arguments):
     """Serve until stdin ends."""
     loop = asyncio.get_running_loop()
     driver = AccessoryDriver(
         loop=loop,
         address="127.0.0.1",
-        port=0,
+        port=arguments.port,
         pincode=b"031-45-154",
         persist_file=str(Path(arguments.state) / "happython.json"),
         async_zeroconf_instance=SilentAdvertiser(),
     )
-    driver.http_server._addr_port = ("127.0.0.1", 0)
+    driver.http_server._addr_port = ("127.0.0.1", arguments.port)
+    dice, levels = random.Random(1), []
     if arguments.set == "light":
         top = light(driver, "Light", button=True)
         button = top.get_service("StatelessProgrammableSwitch").get_characteristic("ProgrammableSwitchEvent")
+    elif arguments.set == "counters":
+        top = QuietBridge(driver, "Bridge")
+        for number in range(20):
+            accessory, service = counter(driver, number)
+            top.add_accessory(accessory)
+            levels.append(service.get_characteristic("CarbonDioxideLevel"))
+    elif arguments.set == "full":
+        top = QuietBridge(driver, "Bridge")
+        for number in range(149):
+            top.add_accessory(light(driver, f"Light {number}", button=False))
     else:
-        top, button = QuietBridge(driver, "Bridge"), None
+        top = QuietBridge(driver, "Bridge")
         for number in range(100):
             top.add_accessory(sensor(driver, f"Sensor {number}"))
         for number in range(20):
@@ -100,14 +119,19 @@ async def main(arguments):
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     say(
         port=driver.http_server.server.sockets[0].getsockname()[1],
-        imported=IMPORT,
+        imported=IMPORTED - _started,
+        built=time.perf_counter() - IMPORTED,
         python=sys.version.split()[0],
         versions={name: version(name) for name in ("HAP-python", "cryptography", "orjson", "h11")},
     )
     while line := await reader.readline():
         command = json.loads(line)
         for number in range(command["count"]):
-            button.set_value(number & 1)
+            if levels:
+                level = dice.choice(levels)
+                level.set_value(level.value + 1)
+            else:
+                button.set_value(number & 1)
             await asyncio.sleep(0)
         say(done=command["count"])
 
@@ -119,7 +143,10 @@ def say(**line):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--set", choices=["light", "bridge"], default="light")
+    parser.add_argument("--set", choices=["light", "bridge", "counters", "full"], default="light")
+    parser.add_argument("--state", help="the folder for the state, which stays; else one of its own")
+    parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as options.state:
+    with tempfile.TemporaryDirectory() as directory:
+        options.state = options.state or directory
         asyncio.run(main(options))

@@ -24,7 +24,7 @@ async def main(state: Path) -> None:
         while line := await reader.readline():
             count = json.loads(line)["count"]
             for number in range(count):
-                served.EVENT.value = number & 1
+                served.step(number)
                 await asyncio.sleep(0)
             served.say(done=count)
 

@@ -19,7 +19,7 @@ IMPORTED = time.perf_counter()
 def press(server: hap_sync.AccessoryServer, count: int) -> None:
     """Change the button so often, in the thread that serves."""
     for number in range(count):
-        served.EVENT.value = number & 1
+        served.step(number)
         server.step()
     served.say(done=count)
 

@@ -1,7 +1,7 @@
-"""hap_trio under test: a light with a button, or a bridge of 121, on 127.0.0.1, without mDNS.
+"""hap_trio under test: one of the sets of served.py, on 127.0.0.1, without mDNS.
 
-First line: `{"port": ..., "imported": ..., "versions": ...}`. Command: `{"do": "press", "count": N}` changes the button
-N times, letting the loop run after each, and answers `{"done": N}`. Ends with its stdin.
+First line: `{"port": ..., "imported": ..., "versions": ...}`. Command: `{"do": "press", "count": N}` makes N changes,
+letting the loop run after each, and answers `{"done": N}`. Ends with its stdin.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ async def main(state: Path) -> None:
             for line in lines:
                 count = json.loads(line)["count"]
                 for number in range(count):
-                    served.EVENT.value = number & 1
+                    served.step(number)
                     await trio.lowlevel.checkpoint()
                 served.say(done=count)
 

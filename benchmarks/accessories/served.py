@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import cProfile
 import json
+import random
 import sys
 import tempfile
 import time
@@ -16,7 +17,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--set", choices=["light", "bridge"], default="light")
+parser.add_argument("--set", choices=["light", "bridge", "counters", "full"], default="light")
+parser.add_argument("--state", type=Path, help="the folder for the state, which stays; else one of its own")
+parser.add_argument("--port", type=int, default=0)
 parser.add_argument("--plain", action="store_true", help="without orjson and gmpy2, as if they were not installed")
 parser.add_argument("--profile", type=Path, help="write a cProfile of the whole run to this file")
 options = parser.parse_args()
@@ -28,7 +31,7 @@ from hapcore.catalogue import services  # noqa: E402 - the import is part of wha
 from hapcore.model.accessory import Accessory  # noqa: E402
 
 #: How to serve, for `open_server()` of each adapter; the state goes to a file.
-SETTINGS = {"name": "Bench", "setup_code": "031-45-154", "address": "127.0.0.1", "mdns": False}
+SETTINGS = {"name": "Bench", "setup_code": "031-45-154", "address": "127.0.0.1", "port": options.port, "mdns": False}
 
 
 def say(**line: object) -> None:
@@ -46,7 +49,8 @@ def hello(port: int, imported: float) -> None:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
-    say(port=port, imported=imported - STARTED, python=sys.version.split()[0], versions=found)
+    built = time.perf_counter() - imported
+    say(port=port, imported=imported - STARTED, built=built, python=sys.version.split()[0], versions=found)
 
 
 def _light(name: str, *more: services.StatelessProgrammableSwitch) -> Accessory:
@@ -63,14 +67,27 @@ def _sensor(name: str) -> Accessory:
 
 
 _button = services.StatelessProgrammableSwitch()
-#: What is pressed; only the set "light" has it.
-EVENT = _button.programmable_switch_event
+_counters = [services.CarbonDioxideSensor(carbon_dioxide_level=0.0) for _ in range(20)]
+_dice = random.Random(1)
+
+
+def step(number: int) -> None:
+    """One change: a press of the button, or one of the counters goes up."""
+    if options.set == "light":
+        _button.programmable_switch_event.value = number & 1
+    else:
+        counter = _dice.choice(_counters).carbon_dioxide_level
+        counter.value += 1
 
 
 def served() -> Accessory | list[Accessory]:
-    """The light with a button, or the bridge of 121."""
+    """The light with a button, the bridge of 121, the one of 21 with counters, or the one of 150."""
     if options.set == "light":
         return _light("Light", _button)
+    if options.set == "counters":
+        return [Accessory(f"Counter {number}", services=[one]) for number, one in enumerate(_counters)]
+    if options.set == "full":
+        return [_light(f"Light {number}") for number in range(149)]
     sensors = [_sensor(f"Sensor {number}") for number in range(100)]
     return sensors + [_light(f"Light {number}") for number in range(20)]
 
@@ -78,7 +95,7 @@ def served() -> Accessory | list[Accessory]:
 def run(main: Callable[[Path], object]) -> None:
     """Call `main` with a file for the state, under the profiler if so wanted."""
     with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory) / "state.json"
+        file = (options.state or Path(directory)) / "state.json"
         if options.profile:
             profiler = cProfile.Profile(time.process_time)
             profiler.runcall(main, file)
