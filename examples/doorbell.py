@@ -7,13 +7,11 @@ watched by a thread of their own, as libraries for GPIO have one; `call_soon` is
 import sys
 import threading
 from collections.abc import Iterable
-from functools import partial
 
 import hap_sync
 from hapcore.catalogue.services import Doorbell, StatelessProgrammableSwitch
 from hapcore.catalogue.values import ProgrammableSwitchEvent as Press
 from hapcore.model.accessory import Accessory
-from hapcore.model.characteristic import Characteristic
 
 bell = Doorbell("Doorbell", primary=True)
 light = StatelessProgrammableSwitch("Light")
@@ -27,14 +25,11 @@ BUTTONS = {
 }
 
 
-def press(button: Characteristic[Press], how: Press) -> None:
-    button.value = how
-
-
 def watch(server: hap_sync.AccessoryServer, presses: Iterable[str]) -> None:
     for line in presses:
-        if (found := BUTTONS.get(line.strip())) is not None:
-            server.call_soon(partial(press, *found))
+        if (pressed := BUTTONS.get(line.strip())) is not None:
+            button, how = pressed
+            server.call_soon(button.set, how)
 
 
 def main(presses: Iterable[str] = sys.stdin) -> None:
