@@ -320,6 +320,7 @@ def test_it_moves() -> None:
     assert rig.home.record(lamp.alias).addresses == ("192.0.2.77",)
     assert rig.home.record(lamp.alias).port == 6001
     assert b"192.0.2.77" in rig.table[lamp.alias]
+    assert len(rig.home._links._links) == 1  # the old connection is no more
 
 
 def test_it_moves_while_it_is_looked_for_in_vain() -> None:

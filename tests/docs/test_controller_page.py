@@ -64,6 +64,8 @@ async def main():
             nursery.start_soon(switch_for_ever, "desk lamp", home)
             await watch(lamp)
             nursery.cancel_scope.cancel()
+        print(">>> keep_watch")
+        await keep_watch(home)
         print(">>> end")
 
 
@@ -126,6 +128,13 @@ def test_reading_and_writing(printed):
 def test_pairings_and_changes(printed):
     assert printed["list_pairings"].endswith(" admin\n")
     assert " is " in printed["watch"]
+
+
+def test_keeping_watch(printed):
+    *values, last = printed["keep_watch"].splitlines()
+    assert last == "desk lamp is there"
+    assert len(values) == 2
+    assert all(value.startswith("desk lamp 1.") for value in values)
 
 
 def test_the_two_programs_of_the_readme_meet(tmp_path):

@@ -252,7 +252,7 @@ class Home(Engine):
         """When the first connection, search or attempt is due."""
         links, timers, readers = self._links.due, self._timers.entries, self._seeking.readers
         dues = list(links.values())
-        if (due := self._supervision.due) is not None:
+        if self._supervision.heap and (due := self._supervision.due) is not None:
             dues.append(due)
         if timers:
             dues += [due for due, _ in timers.values()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from math import inf
 from typing import Final
 
 from hapcore.errors import HapError, LocalProtocolError, PairingRefused, PeerError
@@ -94,7 +93,7 @@ class Race:
     def _wait(self, waiting: Mapping[Address, float]) -> Procedure[None]:
         """Until it is time for the next attempt, or something has come of one."""
         if self._bell.settled:
-            self._bell = Promise(self._agenda)
+            self._bell = Promise[None](self._agenda)
         if not waiting:
             yield from self._bell.wait()
             return
@@ -102,7 +101,7 @@ class Race:
         try:
             yield from self._timers.within(limit, self._bell, _Turn())
         except _Turn:
-            self._bell = Promise(self._agenda)
+            self._bell = Promise[None](self._agenda)
 
     def _start(self, address: Address) -> None:
         self._attempts += 1

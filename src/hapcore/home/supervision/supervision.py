@@ -49,7 +49,8 @@ class Supervision:
         self._watches: dict[str, Watch] = {}
         #: By device id, for what the network tells.
         self._devices: dict[str, Watch] = {}
-        self._heap: list[tuple[float, int, Watch]] = []
+        #: Who wants to be rung when, with some that do not want it any more.
+        self.heap: list[tuple[float, int, Watch]] = []
         self._pushes = 0
         seeking.watcher = self._heard
         residents.risen = self._risen
@@ -101,7 +102,7 @@ class Supervision:
     @property
     def due(self) -> float | None:
         """When the first accessory is due."""
-        heap = self._heap
+        heap = self.heap
         while heap and heap[0][2].due != heap[0][0]:
             heappop(heap)
         return heap[0][0] if heap else None
@@ -113,7 +114,7 @@ class Supervision:
         watch.due = None if until == inf else until
         if watch.due is None:
             return
-        heap = self._heap
+        heap = self.heap
         if len(heap) > 2 * len(self._watches):
             heap[:] = [entry for entry in heap if entry[2].due == entry[0]]
             heapify(heap)
@@ -123,7 +124,7 @@ class Supervision:
     def expire(self, now: float) -> None:
         """Ring those that are due."""
         while (due := self.due) is not None and due <= now:
-            watch = heappop(self._heap)[2]
+            watch = heappop(self.heap)[2]
             watch.due = None
             watch.ring()
 

@@ -229,7 +229,7 @@ class Watch:
 
     def _sleep(self, until: float) -> Procedure[None]:
         self._office.schedule(self, until)
-        self._bell = Promise(self._office.agenda)
+        self._bell = Promise[None](self._office.agenda)
         yield from self._bell.wait()
         if self._ended():
             raise Stopped
