@@ -65,7 +65,7 @@ def plain(session: nox.Session) -> None:
 
 @nox.session
 def examples(session: nox.Session) -> None:
-    """Every example, those with windows too: Qt is installed, Tk and Xvfb must be there. No test may be skipped."""
+    """Every example: Qt is installed; Tk, Xvfb and systemd-analyze must be there. No test may be skipped."""
     session.install("-q", "-e", ".[all,test]", "PySide6-Essentials>=6.8")
     session.run("pytest", "-q", "tests/examples", *session.posargs, env={"HAPCORE_WINDOWS": "1"})
 

@@ -66,6 +66,7 @@ async def test_a_thermostat_heats_when_it_is_told_and_remembers_it(monkeypatch, 
         (19.2, 23.5, False),
     ]
     assert (tmp_path / "thermostat.history").read_bytes() == told
+    assert not list(tmp_path.glob("*.new")), "it was moved, not written again"
     # The next start goes on where this one ended.
     again = load("thermostat.py")
     async with visiting(monkeypatch, partial(again.main, LONG)) as home:
