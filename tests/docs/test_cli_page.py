@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from tests.cli.program import Running, hap, lines
 from tests.cli.radio import lent_air
+from tests.cli.test_snapshot import CAMERA
 from tests.core.test_migration_pairings import FIELDS
 from tests.core.test_migration_states import PYTHON
 from tests.docs.pages import ROOT, blocks
@@ -74,6 +75,7 @@ def printed(tmp_path_factory) -> dict[str, list[dict]]:
     where = ("--address", f"{listening['host']}:{listening['port']}")
     file = ("-f", folder / "p.json")
     lamp = ("-a", "lamp", *file, *where)
+    run("hap init", *file)
     run("hap discover", "-t", "2", *loopback)
     # Others may be testing on the same loopback interface.
     found["hap discover"] = [one for one in found["hap discover"] if one["device_id"] == listening["device_id"]]
@@ -101,8 +103,19 @@ def printed(tmp_path_factory) -> dict[str, list[dict]]:
     found["hap proxy"] = [*proxy.seen, *map(json.loads, rest.splitlines())]
     run("hap pairings add", *lamp, "-i", OTHER, "-k", "11" * 32)
     run("hap pairings list", *lamp)
+    guest = ("-a", "guest", "-f", folder / "guest.json")
+    (waiting,) = run("hap pairings prepare", *guest)
+    (added,) = run("hap pairings add", *lamp, "-i", waiting["identifier"], "-k", waiting["public_key"])
+    run("hap pairings finish", *guest, *where, "-i", added["accessory_id"], "-k", added["accessory_key"])
     run("hap pairings remove", *lamp, "-i", OTHER)
     run("hap state show", "--state", folder / "s.json")
+    (folder / "door.py").write_text(CAMERA, encoding="utf-8")
+    camera = Running("serve", "door:camera", "--address", "127.0.0.1", "--no-mdns", "--json", cwd=folder)
+    seen = camera.next()
+    door = ("-a", "door", *file, "--address", f"{seen['host']}:{seen['port']}")
+    assert not hap("pair", *door, "-p", seen["setup_code"]).returncode
+    run("hap snapshot", *door, "-o", folder / "door.jpg")
+    camera.stop()
     run("hap unpair", *lamp)
     server.until("unpaired")
     code, rest = server.stop()
@@ -114,6 +127,14 @@ def printed(tmp_path_factory) -> dict[str, list[dict]]:
     run("hap import-state", folder / "accessory.state", "--state", folder / "moved.json")
     run("hap reset", "--state", folder / "s.json", "-y")
     run("hap state show", "--state", folder / "s.json")
+    showing = Running("serve", "--display", "--address", "127.0.0.1", "--no-mdns", "--json")
+    begun = showing.next()
+    place = ("--address", f"{begun['host']}:{begun['port']}", "-f", folder / "shown.json")
+    run("hap pair", *place, "-p", WRONG, "-a", "shown", code=1)
+    showing.until("hide-code")
+    assert showing.stop()[0] == 0
+    found["hap serve"] += showing.seen
+    run("hap code", "--category", "lightbulb")
     with lent_air() as hci:
         server = Running("serve", "--ble", "--hci", hci, "--json")
         found["hap serve"].append(listening := server.next())
