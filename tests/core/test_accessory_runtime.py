@@ -6,7 +6,7 @@ import pytest
 from tests.core.accessory_rig import kind
 from tests.core.ble_rig import Rig as BleRig
 
-from hapcore.accessory.commands import AddAccessories, ChangeDatabase, RefreshDatabase, RemoveAccessories
+from hapcore.accessory.commands import AddAccessories, RefreshDatabase, RemoveAccessories
 from hapcore.catalogue.characteristics import BRIGHTNESS
 from hapcore.catalogue.services import Lightbulb, Outlet, Switch
 from hapcore.errors import LocalProtocolError
@@ -92,11 +92,10 @@ def test_a_service_that_is_added_to_an_accessory(bridge):
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (lambda bridge, shelf: AddAccessories(shelf), "'Shelf' is there twice|Shelf"),
+        (lambda bridge, shelf: AddAccessories(shelf), "'Shelf' is there twice"),
         (lambda bridge, shelf: AddAccessories(bridge), "served already"),
         (lambda bridge, shelf: RemoveAccessories(Switch("Other")), "Switch.* is not served"),
         (lambda bridge, shelf: RemoveAccessories(bridge), "'Bridge' is the first"),
-        (lambda bridge, shelf: ChangeDatabase(), "does not say"),
         (
             lambda bridge, shelf: AddAccessories(Accessory(f"Lamp {at}") for at in range(MAX_ACCESSORIES - 1)),
             "Lamp 148",

@@ -12,9 +12,11 @@ from hapcore.catalogue.services import Lightbulb
 from hapcore.codec.http import write_request
 from hapcore.crypto.frames import FrameSealer
 from hapcore.engine import Command, Effect, Output
-from hapcore.errors import HapError, LocalProtocolError
+from hapcore.errors import HapError, LocalProtocolError, Refused
 from hapcore.ip import accessory, controller
 from hapcore.ip.accessory.session import Security
+from hapcore.model.accessory import Accessory
+from hapcore.pairing.setup import PairSetupController
 
 #: Class -> states in which it was seen.
 Seen = dict[str, set[Enum]]
@@ -93,16 +95,25 @@ def _drive() -> None:
     while blinking.poll():
         pass
 
+    config = accessory.Config(name="Lamp", display=True)
+    showing = accessory.Server([Accessory("Lamp")], config=config, state={}, entropy=memory.entropy)
+    begun = write_request("POST", "/pair-setup", "lamp", states.TLV8, PairSetupController(memory.entropy).m1())
+    showing.receive_data(showing.connection_opened(0.0), begun, 0.0)
+    showing.submit(accessory.Shutdown(), 0.0)
+
     light = Lightbulb("Desk lamp", on=False, brightness=10, hue=5.0)
     light.brightness.setter(lambda _value, _caller: None)
     light.hue.getter(lambda _caller: 5.0)
     pair = Pair(light)
+    pair.lamp.database.accessories[0].snapshot(lambda _wanted, _caller: b"")
     pair.do(controller.Subscribe([light.on.id]))
     pair.lamp.submit(accessory.UpdateValues({light.on.id: True}), pair.now)
     pair.carry()
     pair.do(controller.Write([controller.CharacteristicWrite(light.on.id, False)]))
     pair.do(controller.Write([controller.CharacteristicWrite(light.brightness.id, 20)]), after=9.0)
     pair.do(controller.Read([light.hue.id]), after=9.0)
+    with pytest.raises(Refused):
+        pair.do(controller.Snapshot(640, 360), after=9.0)
     sealer = pair.lamp._sessions[pair.number].sealer
     pair.home.receive_data(sealer.seal(b"EVENT/1.0 200 OK\r\nContent-Length: 1\r\n\r\n{"), pair.now)
     pair.carry()
@@ -130,6 +141,7 @@ def test_commands_are_taken_in_the_states_told_and_in_no_other():
     told = {
         name for name, what, state, _ in duties.rows() if what == "command to the controller" and "secured" in state
     }
+    on = pair.do(controller.Describe()).lightbulb.on
     commands: list[Command[object]] = [
         controller.AddPairing(b"phone", bytes(range(32))),
         controller.GetAccessories(),
@@ -141,6 +153,10 @@ def test_commands_are_taken_in_the_states_told_and_in_no_other():
         controller.Subscribe([light.on.id]),
         controller.Unsubscribe([light.on.id]),
         controller.Write([controller.CharacteristicWrite(light.on.id, True)]),
+        controller.Describe(),
+        controller.GetValue(on),
+        controller.SetValue(on, True),
+        controller.Snapshot(640, 360),
         controller.RemovePairing(b"phone"),
     ]
     taken = set()

@@ -35,8 +35,14 @@ class Duty(NamedTuple):
 
 #: What goes into the accessory. None of it depends on the state of a connection.
 ACCESSORY_COMMANDS = {
+    "AddAccessories": Duty((), _ANY, "Bind the new characteristics, as with `ReplaceDatabase`."),
     "AnswerRead": Duty((), "once for each `ReadRequested`", "Submit what the getters returned, within 9 s."),
+    "AnswerSnapshot": Duty((), "once for each `SnapshotRequested`", "Submit the picture, within 9 s."),
     "AnswerWrite": Duty((), "once for each `WriteRequested`", "Submit what the setters decided, within 9 s."),
+    "RefreshDatabase": Duty((), _ANY, "Bind the new characteristics, as with `ReplaceDatabase`."),
+    "RemoveAccessories": Duty(
+        (), _ANY, "Release the characteristics that are gone: setting them tells nobody."
+    ),
     "ReplaceDatabase": Duty((), _ANY, "Bind the new characteristics, so that what the application sets gets in."),
     "Shutdown": Duty((), "last of all", "Poll, send what is left, close what `CloseConnection` names; then stop."),
     "UpdateValues": Duty((), _ANY, "Submit it for each value that the application sets."),
@@ -63,6 +69,7 @@ ACCESSORY = {
     ),
     "Unadvertise": Duty((), "at `Shutdown`", "Withdraw the announcement with a goodbye."),
     "CharacteristicsWritten": Duty((Security.SECURED,), _ANY, "Tell the application; there is nothing to decide."),
+    "HideSetupCode": Duty((), "that attempt to pair is over", "Have the display show it no more."),
     "IdentifyRequested": Duty(
         (Security.PLAIN,), "nobody is paired", "Call the identify function of the first accessory."
     ),
@@ -80,6 +87,8 @@ ACCESSORY = {
     "SessionKeysMade": Duty((Security.TRANSIENT, Security.SECURED), "where `tells_keys` is set", _KEYS),
     "SessionOpened": Duty((Security.SECURED,), "right after pair-verify", "Tell the application."),
     "SetupAttemptFailed": Duty((Security.PLAIN,), "during pair-setup", "Tell the application."),
+    "ShowSetupCode": Duty((), "somebody begins to pair; with `Config.display` only", "Have the display show the code."),
+    "SnapshotRequested": Duty((Security.SECURED,), _ANY, "Ask the camera, submit `AnswerSnapshot`."),
     "SubscriptionChanged": Duty((Security.SECURED,), _ANY, "Tell the application."),
     "WriteRequested": Duty((Security.SECURED,), _ANY, "Ask the setters, submit `AnswerWrite`."),
 }

@@ -71,7 +71,7 @@ def _call(one: type) -> str:
 
 
 def _result(one: type) -> str:
-    (base,) = (base for base in one.__orig_bases__ if base.__origin__ is Command)  # type: ignore[attr-defined]
+    (base,) = (base for base in one.__orig_bases__ if getattr(base, "__origin__", None) is Command)  # type: ignore[attr-defined]
     return f"`{_name(get_args(base)[0])}`"
 
 

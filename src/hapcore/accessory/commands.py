@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NewType
 
@@ -92,24 +93,24 @@ class AnswerSnapshot(Command[bool]):
     image: bytes | HapStatus = field(repr=_size)
 
 
-class ChangeDatabase(Command[None]):
-    """Serve something else from now on: c# rises and is announced if it differs from what was served (HAP 11.2).
+class ChangeDatabase(ABC):
+    """What these commands have in common: something else is served from now on.
 
-    Controllers stay connected (over Bluetooth LE they have to come again), and subscriptions to what is still there are
-    kept. Raises `LocalProtocolError` at submission for what HAP does not allow; then nothing has changed.
+    c# rises, and is announced, if it differs from what was served (HAP 11.2). Controllers stay connected (over
+    Bluetooth LE they have to come again), and subscriptions to what is still there are kept. Raises
+    `LocalProtocolError` at submission for what HAP does not allow; then nothing has changed.
     """
 
     __slots__ = ()
 
+    @abstractmethod
     def applied(self, served: Database) -> Database | Sequence[Accessory]:
         """What to serve in place of `served`."""
-        del served
-        raise LocalProtocolError(f"{type(self).__name__} does not say what to serve", argument="command")
 
 
 @frozen
-class ReplaceDatabase(ChangeDatabase):
-    """Serve another database."""
+class ReplaceDatabase(ChangeDatabase, Command[None]):
+    """Serve another database from now on; c# rises if it differs. Subscriptions to ids it still has are kept."""
 
     database: Database | Sequence[Accessory]
 
@@ -124,7 +125,7 @@ def _several(things: Accessory | Service | Iterable[Accessory | Service]) -> tup
 
 
 @frozen
-class AddAccessories(ChangeDatabase):
+class AddAccessories(ChangeDatabase, Command[None]):
     """Have a bridge serve more: an accessory, a service to make one of, or several.
 
     Each needs a name, or a key, that none of the others has.
@@ -152,7 +153,7 @@ def _gone(things: Accessory | Service | Iterable[Accessory | Service]) -> tuple[
 
 
 @frozen
-class RemoveAccessories(ChangeDatabase):
+class RemoveAccessories(ChangeDatabase, Command[None]):
     """Have a bridge serve some no more; a service stands for the accessory it belongs to.
 
     Setting their values tells nobody any more. Their numbers stay taken: added again with the same key, they have the
@@ -177,7 +178,7 @@ class RemoveAccessories(ChangeDatabase):
 
 
 @frozen
-class RefreshDatabase(ChangeDatabase):
+class RefreshDatabase(ChangeDatabase, Command[None]):
     """The accessories served have others services or characteristics than before, or other limits: serve what they have
     now. Without it controllers are not told of the change, and new characteristics have no numbers.
     """
