@@ -43,7 +43,7 @@ from hapcore.home.target import Address
 from hapcore.ids import CharacteristicId, Value
 from hapcore.ip.accessory import Server, UpdateValues
 from hapcore.ip.accessory.settings import Served, make_server
-from hapcore.pairing.records import Identity, PairedController, Pairing, new_controller_identity
+from hapcore.pairing.records import ControllerIdentity, Identity, PairedController, Pairing, new_controller_identity
 from hapcore.setup_code import SetupCode
 from hapcore.state import PairedAccessory
 from hapcore.testing.chance import seeded_bytes, seeded_entropy
@@ -62,12 +62,8 @@ class Flat:
         self.light = Lightbulb(f"Lamp {number}", on=False, brightness=40)
         self.what: Served = self.light if what is None else what
         self.identity = Identity(f"AA:BB:CC:00:{number >> 8:02X}:{number & 255:02X}", seeded_secret(f"flat {number}"))
-        paired = PairedController(US.identifier.encode(), US.ltpk, admin=True)
-        self.table: dict[str, bytes] = {
-            "identity": self.identity.to_json(),
-            "setup": SETUP,
-            "pairing/" + paired.identifier.hex(): paired.encode(),
-        }
+        self.table: dict[str, bytes] = {"identity": self.identity.to_json(), "setup": SETUP}
+        self.know(US)
         self.entropy = seeded_entropy(f"flat {number}")
         self.address: Address = (f"192.0.2.{number}" if number < 250 else f"198.51.{number >> 8}.{number & 255}", 5001)
         self.server: Server | None = None
@@ -83,11 +79,21 @@ class Flat:
         self.announces = True
         self.wires: dict[ConnectionId, ConnectionId] = {}
 
+    def know(self, who: ControllerIdentity) -> None:
+        """This one is paired with it, and nobody else."""
+        paired = PairedController(who.identifier.encode(), who.ltpk, admin=True)
+        self.table = {key: value for key, value in self.table.items() if not key.startswith("pairing/")}
+        self.table["pairing/" + paired.identifier.hex()] = paired.encode()
+
     @property
     def record(self) -> PairedAccessory:
         """What the home has stored of it."""
+        return self.paired_with(US)
+
+    def paired_with(self, who: ControllerIdentity) -> PairedAccessory:
+        """The same, for another identity of the controller."""
         key = self.identity
-        pairing = Pairing(key.device_id, key.ltpk, US.identifier, US.ltsk)
+        pairing = Pairing(key.device_id, key.ltpk, who.identifier, who.ltsk)
         return PairedAccessory(self.alias, pairing, self.alias, (self.address[0],), self.address[1])
 
     @property

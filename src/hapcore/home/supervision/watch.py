@@ -9,7 +9,15 @@ from hapcore.controller.commands import GetAccessories, Read, Subscribe
 from hapcore.controller.events import CharacteristicChanged, EventUnreadable, SessionClosed
 from hapcore.discovery import DiscoveredAccessory, Gone, Transport
 from hapcore.engine import Command, Event
-from hapcore.errors import Disconnected, HapError, LocalProtocolError, Refused, RemoteProtocolError, TimedOut
+from hapcore.errors import (
+    Disconnected,
+    HapError,
+    LocalProtocolError,
+    PairingRefused,
+    Refused,
+    RemoteProtocolError,
+    TimedOut,
+)
 from hapcore.home.commands import Supervise
 from hapcore.home.link import Link, LinkState, Stopped
 from hapcore.home.procedure import Procedure, Promise, Task
@@ -42,6 +50,11 @@ FRESH: Final = 10.0
 #: Seconds until a request of ours is tried again that found too many of the application's waiting.
 _CROWDED: Final = 1.0
 _NONE: Final = Disconnected("the connection was closed")
+
+
+def _ends(link: Link, error: HapError) -> bool:
+    """Whether nothing more can be asked."""
+    return link.state is not LinkState.OPEN or isinstance(error, PairingRefused)
 
 
 class Watch:
@@ -250,8 +263,8 @@ class Watch:
         for ids in ledger.by_accessory():
             try:
                 statuses = yield from self._ask(link, Subscribe(ids))
-            except Refused:
-                if link.state is not LinkState.OPEN:
+            except Refused as error:
+                if _ends(link, error):
                     raise
                 statuses = dict.fromkeys(ids, -1)
             for one, status in statuses.items():
@@ -324,7 +337,7 @@ class Watch:
                 results = yield from self._ask(link, Read(ids[start : start + size]), limit)
             except (Refused, RemoteProtocolError) as error:
                 # Some accessories cannot answer a certain question, and are well otherwise.
-                if link.state is not LinkState.OPEN or (source is Source.READ and not isinstance(error, Refused)):
+                if _ends(link, error) or (source is Source.READ and not isinstance(error, Refused)):
                     raise
                 continue
             for one, result in results.items():
