@@ -24,6 +24,7 @@ PURPOSE = {
     "controller.pairing-id": "the controller's pairing id, where no identity is given",
     "controller.ltsk": "the controller's long-term key, where no identity is given",
     "timed-write.pid": "the number of a timed write",
+    "supervision.jitter": "how much longer or shorter a home waits before it tries again",
 }
 
 

@@ -21,8 +21,10 @@ from hap_trio.cli import (
     proxy,
     replay,
     serve,
+    snapshot,
     state,
     storage,
+    top,
     values,
 )
 from hap_trio.cli.terminal import clean
@@ -106,6 +108,8 @@ _COMMANDS: tuple[Callable[[click.Group], None], ...] = (
     discover.register,
     accessories.register,
     values.register,
+    snapshot.register,
+    top.register,
     pairing.register,
     pairings.register,
     moving.register,

@@ -10,13 +10,15 @@ from typing import Final
 
 from attrs import define, field
 
-from hapcore.catalogue import characteristic_name, service_name
+from hap_trio.cli.terminal import clean
+from hapcore.catalogue.lookup import service_label
 from hapcore.ids import CharacteristicId, Value
-from hapcore.model.metadata import Metadata, Permission, Unit
+from hapcore.model.handle import Handle, handle
+from hapcore.model.metadata import Unit
 from hapcore.model.remote import AccessoryDescription
-from hapcore.model.uuid import ACCESSORY_INFORMATION
+from hapcore.model.uuid import ACCESSORY_INFORMATION, normalise_uuid
 
-__all__ = ["Board", "Lane", "Presence", "Row", "one_line"]
+__all__ = ["Board", "Lane", "Presence", "Row"]
 
 #: Seconds that events are counted over.
 MINUTE: Final = 60.0
@@ -25,13 +27,8 @@ MAX_EVENTS: Final = 6000
 #: Round trips of which the median is shown.
 ROUND_TRIPS: Final = 15
 
-_SYMBOLS: Final = {
-    Unit.CELSIUS: " °C",
-    Unit.PERCENTAGE: " %",
-    Unit.ARCDEGREES: "°",
-    Unit.LUX: " lx",
-    Unit.SECONDS: " s",
-}
+#: What says nothing of how things are.
+_DULL: Final = frozenset(normalise_uuid(uuid) for uuid in ("23", "37"))
 
 
 class Presence(Enum):
@@ -42,46 +39,26 @@ class Presence(Enum):
     AWAY = "away"
 
 
-def one_line(text: str) -> str:
-    """A text of a peer, fit for a terminal: control characters and line ends are shown as what they are."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
-
-
 @define
 class Row:
     """One characteristic."""
 
-    id: CharacteristicId
+    handle: Handle[Value]
     service: str
-    name: str
-    metadata: Metadata
     value: Value
     #: When it changed last, in the clock of whoever tells.
     changed: float | None = None
 
     @property
-    def writable(self) -> bool:
-        """Whether it can be set."""
-        return Permission.WRITE in self.metadata.perms
-
-    @property
     def text(self) -> str:
         """The value for people, with its unit."""
-        value = self.value
-        if value is None:
-            return "-"
-        if isinstance(value, bool):
-            return "on" if value else "off"
-        if isinstance(value, bytes):
-            return f"{len(value)} bytes"
-        if isinstance(value, str):
-            return one_line(value)
-        unit = self.metadata.unit
-        return f"{value:g}{'' if unit is None else _SYMBOLS[unit]}"
+        if isinstance(self.value, bool):
+            return "on" if self.value else "off"
+        return "-" if self.value is None else self.handle.text(self.value)
 
     def stepped(self, up: bool) -> Value:
         """The value one step further, within its limits; None where that means nothing."""
-        meta, value = self.metadata, self.value
+        meta, value = self.handle.metadata, self.value
         if isinstance(value, bool):
             return up
         if not isinstance(value, int | float):
@@ -91,17 +68,12 @@ class Row:
             return (min(further) if up else max(further)) if further else value
         low, high = meta.min, meta.max
         step = meta.step or 1
-        if unit_wide(meta) and step < 5:
+        if meta.unit is Unit.PERCENTAGE and meta.format.integer and step < 5:
             step = 5  # a per cent a key press is too little
         after = value + step if up else value - step
         after = after if low is None else max(low, after)
         after = after if high is None else min(high, after)
         return int(after) if meta.format.integer else round(after, 6)
-
-
-def unit_wide(meta: Metadata) -> bool:
-    """Whether it is a whole scale of per cent."""
-    return meta.unit is Unit.PERCENTAGE and meta.format.integer
 
 
 @define
@@ -120,7 +92,7 @@ class Lane:
 
     def describe(self, accessories: tuple[AccessoryDescription, ...]) -> None:
         """Take over a database; what was known of a characteristic that is still there stays."""
-        self.rows = {row.id: row for row in _rows(accessories, self.rows)}
+        self.rows = {row.handle.id: row for row in _rows(accessories, self.rows)}
 
     def change(self, number: CharacteristicId, value: Value, now: float, *, counted: bool = True) -> None:
         """A value is another now. What was only read is no event and not counted."""
@@ -147,25 +119,26 @@ class Lane:
     @property
     def probe(self) -> CharacteristicId | None:
         """What can be asked for to measure a round trip: the first that can be read."""
-        return next((one.id for one in self.rows.values() if Permission.READ in one.metadata.perms), None)
+        return next((one.handle.id for one in self.rows.values() if one.handle.readable), None)
 
 
 def _rows(accessories: tuple[AccessoryDescription, ...], known: dict[CharacteristicId, Row]) -> Iterator[Row]:
     several = len(accessories) > 1
     for accessory in accessories:
-        prefix = f"{one_line(accessory.name or str(accessory.aid))}: " if several else ""
+        prefix = f"{clean(accessory.name or str(accessory.aid))}: " if several else ""
         for service in accessory.services:
             if service.type == ACCESSORY_INFORMATION or service.hidden:
                 continue
-            title = prefix + (service_name(service.type) or service.type)
-            for one in service.characteristics:
-                if not one.metadata.perms & {Permission.READ, Permission.EVENTS}:
+            title = prefix + service_label(service.type)
+            for one in map(handle, service.characteristics):
+                if one.description.type in _DULL or not (one.readable or one.notifies):
                     continue
                 before = known.get(one.id)
-                value = one.value if before is None or one.value is not None else before.value
-                name = characteristic_name(one.type) or one_line(one.metadata.description or one.type)
-                changed = None if before is None else before.changed
-                yield Row(one.id, title, name, one.metadata, value, changed)
+                value = one.description.value
+                if before is None:
+                    yield Row(one, title, value)
+                else:
+                    yield Row(one, title, before.value if value is None else value, before.changed)
 
 
 class Board:

@@ -39,8 +39,8 @@ class _Asking(ModalScreen[str]):
         self._row = row
 
     def compose(self) -> ComposeResult:
-        yield Label(f"{self._row.service}, {self._row.name}: {self._row.text}")
-        yield Input(placeholder=self._row.metadata.format.value)
+        yield Label(f"{self._row.service}, {self._row.handle.name}: {self._row.text}")
+        yield Input(placeholder=self._row.handle.metadata.format.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value)
@@ -57,6 +57,10 @@ class _Rows(DataTable[Text]):
         ("right", "app.step(True)", "on, more"),
         ("enter", "app.edit", "set"),
     ]
+
+
+class _Lanes(DataTable[Text]):
+    """The accessories."""
 
 
 class Top(App[None]):
@@ -88,19 +92,18 @@ class Top(App[None]):
 
     def compose(self) -> ComposeResult:
         with Horizontal():
-            yield DataTable[Text](id="lanes", cursor_type="row", zebra_stripes=True)
+            yield _Lanes(id="lanes", cursor_type="row", zebra_stripes=True)
             yield _Rows(id="rows", cursor_type="row", zebra_stripes=True)
         yield Static(id="said", markup=False)
         yield Footer()
 
     def on_mount(self) -> None:
         """Begin to look."""
-        for name, titles in (("#lanes", _LANES), ("#rows", _ROWS)):
-            table = self.query_one(name, DataTable)
+        for table, titles in ((self.query_one(_Lanes), _LANES), (self.query_one(_Rows), _ROWS)):
             for number, title in enumerate(titles):
                 table.add_column(title, key=str(number))
         self.beat()
-        self.query_one("#lanes").focus()
+        self.query_one(_Lanes).focus()
         self.set_interval(BEAT, self.beat)
 
     def beat(self) -> None:
@@ -108,13 +111,13 @@ class Top(App[None]):
         said = self._absorb()
         if said is not None:
             self.say(said)
-        _fill(self.query_one("#lanes", DataTable), {alias: self._lane(one) for alias, one in self._board.lanes.items()})
+        _fill(self.query_one(_Lanes), {alias: self._lane(one) for alias, one in self._board.lanes.items()})
         lane = self.chosen
         if (alias := None if lane is None else lane.alias) != self._shown:
             self._shown = alias
-            self.query_one("#rows", DataTable).clear()
+            self.query_one(_Rows).clear()
         if lane is not None:
-            _fill(self.query_one("#rows", DataTable), {str(row.id): self._row(row) for row in lane.rows.values()})
+            _fill(self.query_one(_Rows), {str(row.handle): self._row(row) for row in lane.rows.values()})
 
     def say(self, text: str) -> None:
         """A line at the bottom."""
@@ -123,13 +126,13 @@ class Top(App[None]):
     @property
     def chosen(self) -> Lane | None:
         """The accessory the cursor is on."""
-        key = _key(self.query_one("#lanes", DataTable))
+        key = _key(self.query_one(_Lanes))
         return None if key is None else self._board.lanes.get(key)
 
     @property
     def picked(self) -> Row | None:
         """The characteristic the cursor is on."""
-        lane, key = self.chosen, _key(self.query_one("#rows", DataTable))
+        lane, key = self.chosen, _key(self.query_one(_Rows))
         return None if lane is None or key is None else lane.rows.get(CharacteristicId.parse(key))
 
     def action_step(self, up: bool) -> None:
@@ -146,12 +149,12 @@ class Top(App[None]):
 
     def on_data_table_row_selected(self) -> None:
         """Enter on an accessory: over to what it has."""
-        self.query_one("#rows").focus()
+        self.query_one(_Rows).focus()
 
     def _settable(self) -> Row | None:
         row = self.picked
-        if row is not None and not row.writable:
-            self.say(f"{row.name} can only be looked at")
+        if row is not None and not row.handle.writable:
+            self.say(f"{row.handle.name} can only be looked at")
             return None
         return row
 
@@ -159,13 +162,13 @@ class Top(App[None]):
         if not text:
             return
         try:
-            self._set(row, parse_text(row.metadata, text))
+            self._set(row, parse_text(row.handle.metadata, text))
         except HapError as error:
             self.say(str(error))
 
     def _set(self, row: Row, value: Value) -> None:
         if self._shown is not None:
-            self._write(self._shown, row.id, value)
+            self._write(self._shown, row.handle.id, value)
 
     def _lane(self, lane: Lane) -> tuple[Text, ...]:
         trip = lane.round_trip
@@ -181,9 +184,9 @@ class Top(App[None]):
         fresh = row.changed is not None and self._clock() - row.changed < FRESH
         return (
             Text(row.service),
-            Text(row.name),
+            Text(row.handle.name),
             Text(row.text, style="bold reverse" if fresh else ""),
-            Text(str(row.id)),
+            Text(str(row.handle)),
         )
 
 
