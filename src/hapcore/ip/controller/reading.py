@@ -38,6 +38,8 @@ __all__ = [
 NOT_AUTHORISED: Final = frozenset({401, 470})
 _BUSY: Final = 429
 _NO_CONTENT: Final = 204
+#: How a page for people begins; no item of a pairing message has that type.
+_MARKUP: Final = b"<"
 
 _STATUSES: Final[dict[int, HapStatus]] = {int(one): one for one in HapStatus}
 _SUCCESS: Final = HapStatus.SUCCESS
@@ -105,6 +107,8 @@ def pairing_body(what: str, response: Response, step: int) -> bytes:
     """The TLV message of an answer, whatever its HTTP status if the content type says it is one (HAP 4.5)."""
     status = response.status
     ok = 200 <= status < 300
+    if ok and response.body[:1] == _MARKUP:
+        raise RemoteProtocolError(f"TLV items in the answer to {what}", "a web page", "is this the accessory's port?")
     if ok:
         return response.body
     if response.body and response.headers.get("content-type", "").partition(";")[0].strip().lower() == TLV_TYPE:
