@@ -55,6 +55,7 @@ _SEARCHED: Final = 4
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _CHUNKED: Final = re.compile(rb"\ntransfer-encoding:[^\n]*chunked", re.IGNORECASE)
 _PICTURE: Final = re.compile(rb"\ncontent-type:[^\n]*image/", re.IGNORECASE)
+_JPEG: Final = b"\xff\xd8"
 _PAIRING: Final = re.compile(rb"\ncontent-type:[^\n]*tlv8", re.IGNORECASE)
 
 
@@ -92,9 +93,10 @@ class Masks:
         self._data[hashlib.sha512(secret).digest()] = made
 
     def value(self, secret: bytes) -> bytes:
-        """In the place of a value: where it is made of TLV items it stays so, since engines check that."""
+        """In the place of a value: TLV items stay such, and a picture begins like one, since engines check that."""
         if (items := _items(secret)) is None:
-            return self.data(secret)
+            start = len(_JPEG) if secret.startswith(_JPEG) else 0
+            return secret[:start] + self.data(secret[start:])
         return b"".join(head + self.data(content) for head, content in items)
 
     def _next(self, length: int) -> bytes:
