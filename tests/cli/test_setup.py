@@ -107,7 +107,6 @@ def test_a_label_of_what_is_served(tmp_path):
     state, label = tmp_path / "lamp.json", tmp_path / "label.svg"
     with served("lightbulb", "--state", state, "--qr", label) as (program, line):
         code = line["setup_code"]
-        # Its label is there once it says that it serves something else than this.
         where = f"{line['host']}:{line['port']}"
         lines(hap("pair", "--address", where, "-p", code, "-a", "lamp", "-f", tmp_path / "p.json", "--json"))
         program.until("paired")

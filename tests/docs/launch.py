@@ -1,8 +1,9 @@
 """Runs a script of the documentation on the loopback interface: `python launch.py [--mdns] SCRIPT [ARGUMENT...]`.
 
-The script is run as it stands, but accessories listen on 127.0.0.1 only and say so with a line "serving PORT CODE";
-mDNS stays on the loopback interface; who dials 192.0.2.7, an address for documentation, gets the port $LAMP_PORT here;
-and everything that runs under trio is cancelled when the standard input ends.
+The script is run as it stands, but accessories listen on 127.0.0.1 only and say so with a line "serving PORT CODE",
+with "-" for the code where a display shows it; mDNS stays on the loopback interface; who dials 192.0.2.7, an address
+for documentation, gets the port $LAMP_PORT here; and everything that runs under trio is cancelled when the standard
+input ends.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ async def _cancel_at_end_of_input(scope: trio.CancelScope) -> None:
 async def open_server(what: Any, *, mdns: bool, **settings: Any) -> AsyncGenerator[hap_trio.AccessoryServer, None]:
     """An accessory for this machine alone."""
     async with _open_server(what, **{**settings, "address": LOOPBACK, "mdns": mdns}) as opened:
-        print("serving", opened.port, opened.setup_code)
+        print("serving", opened.port, "-" if opened.displays else opened.setup_code)
         yield opened
 
 

@@ -85,9 +85,9 @@ async def _serve(
         ):
             nursery.start_soon(report, server, as_json)
             nursery.start_soon(what.live)
-            introduce(server, name or server.database.accessories[0].name, as_json, place.hci)
             if qr is not None:
                 label(server, qr)
+            introduce(server, name or server.database.accessories[0].name, as_json, place.hci)
             async for _ in signals:
                 nursery.cancel_scope.cancel()
                 break
