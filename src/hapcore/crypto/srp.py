@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Iterator
 from enum import Enum
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 
 from attrs import field, frozen
@@ -70,8 +70,13 @@ def _choose_powmod() -> Callable[[int, int, int], int]:
     return constant_time
 
 
-#: base ** exponent % modulus for an odd modulus. Constant-time, and about five times faster, where gmpy2 is installed.
-powmod: Callable[[int, int, int], int] = _choose_powmod()
+#: Chosen when it is needed: gmpy2 takes longer to load than all the rest of the cryptography.
+_fastest = cache(_choose_powmod)
+
+
+def powmod(base: int, exponent: int, modulus: int) -> int:
+    """base ** exponent % modulus for an odd modulus; constant-time, and about five times faster, with gmpy2."""
+    return _fastest()(base, exponent, modulus)
 
 
 @frozen(slots=False)
