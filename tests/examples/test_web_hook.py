@@ -56,6 +56,8 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path, capsys) -> Callable[[Callable
 
     async def everything(visit: Callable[[Hooked], Awaitable[None]]) -> None:
         served: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        trouble: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: trouble.append(context))
 
         @asynccontextmanager
         async def wrapped(what: Any, **settings: Any) -> AsyncGenerator[Any]:
@@ -77,6 +79,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path, capsys) -> Callable[[Callable
             program.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await program
+        assert not trouble
 
     return lambda visit: asyncio.run(everything(visit))
 
