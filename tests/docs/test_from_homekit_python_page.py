@@ -140,6 +140,7 @@ def test_over_ip(tmp_path):
         walk = Walk(
             tmp_path, one.device_id, str(light.on.id), str(light.brightness.id), CODE, ("--interface", "127.0.0.1")
         )
+        done("identify", "-d", one.device_id, "-t", "30", *walk.more)  # it takes a moment to be announced
         for tool, _, new in rows(OVER_IP):
             if tool == "debug_proxy":
                 proxy = Running(*walk.words(new), "--listen", "127.0.0.1", "--no-mdns", "--json")

@@ -27,7 +27,7 @@ class Steps:
     def say(self, text: str) -> None:
         """The next step begins."""
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, description=tidy(text))
+            self._progress.update(self._task, description=tidy(text), refresh=True)
 
     @contextmanager
     def paused(self) -> Generator[None]:
