@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, Generic, TypeVar
 
+from hapcore.errors import LocalProtocolError
+
 __all__ = ["FEED_LIMIT", "Backlog"]
 
 T = TypeVar("T")
@@ -20,6 +22,9 @@ class Backlog(Generic[T]):
     still delivered, then the iteration ends, or raises the error it was closed with.
     """
 
+    #: To be set where every item counts: a reader that is too far behind gets what is there, then an error.
+    complete = False
+
     def __init__(self, limit: int = FEED_LIMIT) -> None:
         self.lost = 0
         self._items: deque[T] = deque()
@@ -32,6 +37,9 @@ class Backlog(Generic[T]):
         if self._closed:
             return
         if len(self._items) >= self._limit:
+            if self.complete:
+                self.close(LocalProtocolError(f"the reader is {self._limit} items behind, what came then is lost"))
+                return
             self._items.popleft()
             self.lost += 1
         self._items.append(item)

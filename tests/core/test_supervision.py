@@ -10,7 +10,7 @@ from attrs import evolve
 from tests.core.supervision_rig import Flat, House, house
 
 from hapcore.catalogue.services import Lightbulb, StatelessProgrammableSwitch
-from hapcore.controller.commands import Read
+from hapcore.controller.commands import CharacteristicWrite, Read, Write
 from hapcore.engine import Done
 from hapcore.errors import (
     AccessoryChanged,
@@ -472,6 +472,17 @@ def test_a_press_is_told_as_an_event_only() -> None:
     rig.pass_time(2)
     assert rig.states(flat) == [True, False, True]
     assert len([item for item in rig.items(flat) if isinstance(item, ValueChanged) and item.id == press.id]) == 2
+
+
+def test_a_value_that_was_known_is_told_again_if_the_accessory_says_so() -> None:
+    rig, lamp = watched()
+    on = lamp.light.on.id
+    rig.submit(Ask(lamp.alias, Write([CharacteristicWrite(on, True)])))
+    told = len(rig.items(lamp))
+    rig.pass_time(5)
+    assert len(rig.items(lamp)) == told  # what we write ourselves is not told
+    rig.update(lamp, {on: False})
+    assert rig.items(lamp)[told:] == [ValueChanged(lamp.alias, on, False, Source.EVENT)]
 
 
 # --- the database -----------------------------------------------------------------------------------------------------

@@ -112,9 +112,14 @@ class Keeping(ABC, HomeRequests, Generic[C, F]):
         `aliases` None: all that are paired, and will be. `ids` are the characteristics to follow, of each of them;
         None: all that change. What does not say when it changes is read every `poll` seconds, with `pace` seconds
         between two requests at least. The items are those of `hapcore.home.supervision`; a lost connection ends
-        nothing. Raises `LocalProtocolError` for an unknown alias.
+        nothing. Raises `LocalProtocolError` for an unknown alias, and where the iteration is 100,000 items behind.
         """
-        return self._following(lambda to: Supervise(to, aliases, ids, poll, pace))
+
+        def wish(to: Hashable) -> Supervise:
+            cast("Backlog[object]", to).complete = True
+            return Supervise(to, aliases, ids, poll, pace)
+
+        return self._following(wish)
 
     def _report(self, output: Output) -> None:
         """What the engine says, but for bytes and replies."""

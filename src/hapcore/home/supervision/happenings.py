@@ -24,6 +24,7 @@ __all__ = [
 
 
 #: What a reader may be behind: the beginning alone is several thousand values in a house of three hundred accessories.
+#: Who is further behind than that is told so, and reads no more.
 HAPPENINGS_LIMIT: Final = 100_000
 
 

@@ -88,10 +88,11 @@ class Ledger:
         self._emit = emit
         self._readers: dict[Hashable, _Reader] = {}
         self.accessories: tuple[AccessoryDescription, ...] = ()
-        self._bare: list[AccessoryDescription] = []
         self._keys: frozenset[_Key] = frozenset()
         self._presses: frozenset[CharacteristicId] = frozenset()
         self._values: dict[CharacteristicId, Value] = {}
+        #: Whose events the accessory refuses on this connection.
+        self._refused: set[CharacteristicId] = set()
         #: Why it is not available, as was said.
         self._reason: HapError | None = None
         #: What says by itself when it changes, what has to be asked, and what can be read of both.
@@ -126,12 +127,10 @@ class Ledger:
             self._say_available(reader)
         return more
 
-    def leave(self, to: Hashable) -> bool:
-        """A reader is gone. True if now less is followed."""
-        before = self.events, self.polls
+    def leave(self, to: Hashable) -> None:
+        """A reader is gone."""
         self._readers.pop(to, None)
         self._choose()
-        return before != (self.events, self.polls)
 
     # --- what is told ---------------------------------------------------------------------------------------------
 
@@ -169,17 +168,13 @@ class Ledger:
 
     def learn(self, accessories: tuple[AccessoryDescription, ...]) -> None:
         """The database, as read just now."""
-        if accessories is self.accessories:
+        before, self.accessories = self.accessories, accessories
+        if before is accessories or _bare(before) == _bare(accessories):
             return
-        self.accessories = accessories
-        bare = _bare(accessories)
-        if bare == self._bare:
-            return
-        self._bare = bare
-        before, self._keys = self._keys, frozenset((one.id, one.type) for _, one in _each(accessories))
+        keys, self._keys = self._keys, frozenset((one.id, one.type) for _, one in _each(accessories))
         self._presses = frozenset(one.id for _, one in _each(accessories) if one.type in IMMEDIATE)
-        added = frozenset(one for one, _ in self._keys - before)
-        removed = frozenset(one for one, _ in before - self._keys)
+        added = frozenset(one for one, _ in self._keys - keys)
+        removed = frozenset(one for one, _ in keys - self._keys)
         for one in removed:
             self._values.pop(one, None)
         self._choose()
@@ -209,10 +204,14 @@ class Ledger:
         return [tuple(group) for _, group in groupby(self.events, key=lambda one: one.aid)]
 
     def demote(self, one: CharacteristicId) -> None:
-        """The accessory refuses events of this."""
-        self.events = tuple(each for each in self.events if each != one)
-        if one in self.reads and one not in self.polls:
-            self.polls = (*self.polls, one)
+        """The accessory refuses events of this: it is asked instead."""
+        self._refused.add(one)
+        self._choose()
+
+    def forgive(self) -> None:
+        """On a new connection it may not refuse them."""
+        self._refused.clear()
+        self._choose()
 
     def _choose(self) -> None:
         named = frozenset[CharacteristicId]().union(*(one.ids for one in self._readers.values() if one.ids is not None))
@@ -227,7 +226,7 @@ class Ledger:
                 asked = service.type not in _FIXED and one.type != _NAME
                 if not all_of_it or not (says or (asked and one.metadata.format not in _OPAQUE)):
                     continue
-            if says:
+            if says and one.id not in self._refused:
                 events.append(one.id)
             elif readable:
                 polls.append(one.id)

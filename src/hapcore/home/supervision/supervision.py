@@ -17,6 +17,7 @@ from hapcore.home.links import Links
 from hapcore.home.procedure import Agenda
 from hapcore.home.residents import Residents
 from hapcore.home.seeking import Seeking
+from hapcore.home.supervision.asking import Asking
 from hapcore.home.supervision.watch import Watch
 from hapcore.home.timers import Timers
 
@@ -47,10 +48,10 @@ class Supervision:
         self.entropy = entropy
         self._readers: dict[Hashable, Supervise] = {}
         self._watches: dict[str, Watch] = {}
-        #: By device id, for what the network tells.
-        self._devices: dict[str, Watch] = {}
+        #: By device id, for what the network tells; several where the same accessory is paired under several names.
+        self._devices: dict[str, list[Watch]] = {}
         #: Who wants to be rung when, with some that do not want it any more.
-        self.heap: list[tuple[float, int, Watch]] = []
+        self.heap: list[tuple[float, int, Asking]] = []
         self._pushes = 0
         seeking.watcher = self._heard
         residents.risen = self._risen
@@ -107,7 +108,7 @@ class Supervision:
             heappop(heap)
         return heap[0][0] if heap else None
 
-    def schedule(self, watch: Watch, until: float) -> None:
+    def schedule(self, watch: Asking, until: float) -> None:
         """Have a watch rung; what was arranged before counts no more."""
         if watch.due == until:
             return
@@ -131,19 +132,20 @@ class Supervision:
     # --- what happens elsewhere -----------------------------------------------------------------------------------
 
     def _heard(self, device: str, news: DiscoveredAccessory | Gone) -> bool:
-        watch = self._devices.get(device)
-        if watch is not None:
+        watches = self._devices.get(device, ())
+        for watch in watches:
             watch.news(news)
-        return watch is not None
+        return bool(watches)
 
     def _risen(self, alias: str) -> None:
         if (watch := self._watches.get(alias)) is not None:
             watch.summon()
 
     def _noted(self, alias: str) -> None:
-        if alias in self._watches:
-            self._devices[self._device(alias)] = self._watches[alias]
-            self._watches[alias].summon()
+        if (watch := self._watches.get(alias)) is not None:
+            self._forget(watch)
+            self._devices.setdefault(self._device(alias), []).append(watch)
+            watch.summon()
             return
         for command in self._readers.values():
             if command.aliases is None:
@@ -156,7 +158,7 @@ class Supervision:
         watch = self._watches.get(alias)
         if watch is None:
             watch = self._watches[alias] = Watch(alias, self)
-            self._devices[self._device(alias)] = watch
+            self._devices.setdefault(self._device(alias), []).append(watch)
             self.seeking.watch(True)
         watch.join(command)
 
@@ -164,6 +166,14 @@ class Supervision:
         watch = self._watches.pop(alias)
         watch.end()
         watch.due = None
-        self._devices = {device: one for device, one in self._devices.items() if one is not watch}
+        self._forget(watch)
         if not self._watches:
             self.seeking.watch(False)
+
+    def _forget(self, watch: Watch) -> None:
+        """Its news are of nobody's interest any more."""
+        for device, watches in list(self._devices.items()):
+            if watch in watches:
+                watches.remove(watch)
+                if not watches:
+                    del self._devices[device]

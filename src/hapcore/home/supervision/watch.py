@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
-from hapcore.controller.commands import GetAccessories, Read, Subscribe
+from hapcore.controller.commands import GetAccessories, Subscribe
 from hapcore.controller.events import CharacteristicChanged, EventUnreadable, SessionClosed
 from hapcore.discovery import DiscoveredAccessory, Gone, Transport
-from hapcore.engine import Command, Event
-from hapcore.errors import (
-    Disconnected,
-    HapError,
-    LocalProtocolError,
-    PairingRefused,
-    Refused,
-    RemoteProtocolError,
-    TimedOut,
-)
+from hapcore.engine import Event
+from hapcore.errors import Disconnected, HapError, Refused
 from hapcore.home.commands import Supervise
-from hapcore.home.link import Link, LinkState, Stopped
-from hapcore.home.procedure import Procedure, Promise, Task
+from hapcore.home.link import Link, Stopped
+from hapcore.home.procedure import Procedure, Task
+from hapcore.home.supervision.asking import Asking, is_end
 from hapcore.home.supervision.backoff import (
     CALLED_REST,
     FORGOTTEN_CALLED_REST,
@@ -28,7 +21,7 @@ from hapcore.home.supervision.backoff import (
     Backoff,
 )
 from hapcore.home.supervision.happenings import Source
-from hapcore.home.supervision.ledger import Ledger, is_forgotten
+from hapcore.home.supervision.ledger import is_forgotten
 from hapcore.home.target import Target
 from hapcore.ids import CharacteristicId
 
@@ -36,8 +29,6 @@ if TYPE_CHECKING:
     from hapcore.home.supervision.supervision import Supervision
 
 __all__ = ["AIR_POLL", "FRESH", "PROBE_LIMIT", "Watch"]
-
-R = TypeVar("R")
 
 #: Seconds within which an accessory that is said to be elsewhere, or gone, must answer on the connection there is.
 PROBE_LIMIT: Final = 3.0
@@ -47,43 +38,28 @@ LATELY: Final = 1.0
 AIR_POLL: Final = 3600.0
 #: Seconds after reading the database in which the first c# that is heard is taken for the one of that database.
 FRESH: Final = 10.0
-#: Seconds until a request of ours is tried again that found too many of the application's waiting.
-_CROWDED: Final = 1.0
 _NONE: Final = Disconnected("the connection was closed")
 
 
-def _ends(link: Link, error: HapError) -> bool:
-    """Whether nothing more can be asked."""
-    return link.state is not LinkState.OPEN or isinstance(error, PairingRefused)
-
-
-class Watch:
+class Watch(Asking):
     """One accessory that is watched over, for all who want to hear of it."""
 
     def __init__(self, alias: str, office: Supervision) -> None:
-        self.alias = alias
-        self.ledger = Ledger(alias, office.emit)
-        #: When it wants to be rung.
-        self.due: float | None = None
-        self._office = office
-        self._commands: dict[object, Supervise] = {}
+        super().__init__(alias, office)
         self._backoff = Backoff(office.entropy)
-        self._bell: Promise[None] | None = None
         self._link: Link | None = None
-        self._over = False
+        #: Whether it is available, and since when; when the last attempt began.
         self._settled = False
-        #: When the last attempt began; when our last request ended; when the accessory was heard
-        #: last; since when it is available.
-        self._begun = self._asked = self._heard = self._settled_at = -inf
+        self._begun = self._settled_at = -inf
         #: Since when events may have been lost.
         self._since: float | None = None
         #: Of the database: its c# (0: not known), when and over which link it was read.
         self._config = 0
         self._read_at = -inf
         self._read_on: Link | None = None
+        #: What was announced last.
         self._found: DiscoveredAccessory | None = None
         # What there is to do, or to stop for.
-        self._fault: HapError | None = None
         self._called = self._summoned = False
         self._stale = self._changed = self._doubtful = self._suspect = self._unsure = False
         self._task: Task[None] = office.agenda.start(self._run())
@@ -100,9 +76,7 @@ class Watch:
     def leave(self, to: object) -> None:
         """A reader less."""
         self._commands.pop(to, None)
-        if self.ledger.leave(to):
-            self._changed = True
-            self.ring()
+        self.ledger.leave(to)  # events that nobody wants any more end with the connection
 
     def end(self) -> None:
         """Nobody wants to hear of it any more, or it is ours no more."""
@@ -110,11 +84,6 @@ class Watch:
         if self._link is not None:
             self._office.links.release(self._link)
         self._task.stop(Stopped())
-
-    def ring(self) -> None:
-        """There may be something to do."""
-        if self._bell is not None:
-            self._bell.keep(None)
 
     def summon(self) -> None:
         """It is connected, or another one: not the time to rest."""
@@ -131,7 +100,8 @@ class Watch:
         self._called = True
         if news.transport is Transport.IP:
             addresses = Target.of(news).addresses
-            self._office.residents.hint(self._office.residents.get(self.alias, None), addresses)
+            if (one := self._office.residents.find(self.alias, None)) is not None:
+                self._office.residents.hint(one, addresses)
             if self._settled and self._link is not None:
                 self._suspect = self._suspect or self._link.address not in addresses
                 # Who announces itself may also have just started, and know nothing of this connection.
@@ -190,13 +160,6 @@ class Watch:
             rest = self._down(failure)
             yield from self._rest(rest, FORGOTTEN_CALLED_REST if is_forgotten(failure) else CALLED_REST)
 
-    @property
-    def _now(self) -> float:
-        return self._office.timers.now
-
-    def _ended(self) -> bool:
-        return self._over
-
     def _live(self) -> Procedure[None]:
         """From the attempt to connect to the end of the connection."""
         office = self._office
@@ -240,13 +203,6 @@ class Watch:
     def _wanted_by(self, due: float) -> bool:
         return self._summoned or self._now >= due
 
-    def _sleep(self, until: float) -> Procedure[None]:
-        self._office.schedule(self, until)
-        self._bell = Promise[None](self._office.agenda)
-        yield from self._bell.wait()
-        if self._ended():
-            raise Stopped
-
     # --- what is done while it is connected -----------------------------------------------------------------------
 
     def _restore(self, link: Link) -> Procedure[None]:
@@ -259,24 +215,28 @@ class Watch:
             self._config, self._read_at, self._read_on = announced, self._now, link
         self._changed = self._doubtful = False
         ledger.learn(link.carrier.accessories)
+        ledger.forgive()
         links.keep(link, self, ledger.events)
         for ids in ledger.by_accessory():
             try:
                 statuses = yield from self._ask(link, Subscribe(ids))
             except Refused as error:
-                if _ends(link, error):
+                if is_end(link, error):
                     raise
                 statuses = dict.fromkeys(ids, -1)
             for one, status in statuses.items():
                 if status:
                     ledger.demote(one)
         yield from self._read(link, ledger.reads, Source.READ)
-        if self._since is not None:
-            ledger.gap(self._since, self._now)
-            self._since = None
+        self._tell_gap()
         ledger.available()
         if not self._settled:
             self._settled, self._settled_at = True, self._now
+
+    def _tell_gap(self) -> None:
+        if self._since is not None:
+            self.ledger.gap(self._since, self._now)
+            self._since = None
 
     def _serve(self, link: Link) -> Procedure[None]:
         """Until the connection ends: what there is to do, one thing at a time."""
@@ -288,9 +248,9 @@ class Watch:
                 yield from self._restore(link)
             elif self._doubtful:
                 self._doubtful = False
-                since = self._heard
+                self._since = self._heard
                 yield from self._read(link, self.ledger.reads, Source.READ)
-                self.ledger.gap(since, self._now)
+                self._tell_gap()
             elif self._suspect or self._unsure:
                 limit = PROBE_LIMIT if self._suspect else None
                 self._suspect = self._unsure = False
@@ -326,52 +286,3 @@ class Watch:
     @property
     def _air(self) -> bool:
         return self._office.book.record(self.alias).transport is Transport.BLE
-
-    def _read(
-        self, link: Link, ids: tuple[CharacteristicId, ...], source: Source, limit: float | None = None
-    ) -> Procedure[None]:
-        """Read these, a batch at a time, and tell what differs."""
-        size = min(one.batch for one in self._commands.values())
-        for start in range(0, len(ids), size):
-            try:
-                results = yield from self._ask(link, Read(ids[start : start + size]), limit)
-            except (Refused, RemoteProtocolError) as error:
-                # Some accessories cannot answer a certain question, and are well otherwise.
-                if _ends(link, error) or (source is Source.READ and not isinstance(error, Refused)):
-                    raise
-                continue
-            for one, result in results.items():
-                if not result.status:
-                    self.ledger.note(one, result.value, source)
-
-    def _ask(self, link: Link, command: Command[R], limit: float | None = None) -> Procedure[R]:
-        """A request of ours: one at a time, with a pause in between, behind those of the application."""
-        pace = max(one.pace for one in self._commands.values())
-        while self._now < (free := self._asked + pace) and self._fault is None:
-            yield from self._sleep(free)
-        while True:
-            if self._fault is not None:
-                raise self._fault
-            try:
-                result = yield from self._put(link, command, limit)
-            except LocalProtocolError:
-                if link.state is not LinkState.OPEN:
-                    raise
-                free = self._now + _CROWDED
-                while self._now < free and self._fault is None:
-                    yield from self._sleep(free)
-            else:
-                return result
-            finally:
-                self._asked = self._now
-
-    def _put(self, link: Link, command: Command[R], limit: float | None) -> Procedure[R]:
-        asked: Procedure[Any] = self._office.links.ask(link, command)
-        if limit is None:
-            result: R = yield from asked
-        else:
-            late = TimedOut(f"no answer within {limit:g} s, and it is said to be elsewhere")
-            task: Task[R] = self._office.agenda.start(asked)
-            result = yield from self._office.timers.within(limit, task.outcome, late)
-        self._heard = self._now
-        return result

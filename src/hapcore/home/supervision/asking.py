@@ -1,0 +1,118 @@
+"""What the watch over an accessory asks of it: one request at a time, with pauses, behind those of the application."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from hapcore.controller.commands import Read
+from hapcore.engine import Command
+from hapcore.errors import HapError, LocalProtocolError, PairingRefused, Refused, RemoteProtocolError, TimedOut
+from hapcore.home.commands import Supervise
+from hapcore.home.link import Link, LinkState, Stopped
+from hapcore.home.procedure import Procedure, Promise, Task
+from hapcore.home.supervision.happenings import Source
+from hapcore.home.supervision.ledger import Ledger
+from hapcore.ids import CharacteristicId
+
+if TYPE_CHECKING:
+    from hapcore.home.supervision.supervision import Supervision
+
+__all__ = ["Asking", "is_end"]
+
+R = TypeVar("R")
+
+#: Seconds until a request of ours is tried again that found too many of the application's waiting.
+_CROWDED: Final = 1.0
+
+
+def is_end(link: Link, error: HapError) -> bool:
+    """Whether nothing more can be asked."""
+    return link.state is not LinkState.OPEN or isinstance(error, PairingRefused)
+
+
+class Asking:
+    """The half of a watch that waits and asks. `due` is when it wants to be rung."""
+
+    def __init__(self, alias: str, office: Supervision) -> None:
+        self.alias = alias
+        self.ledger = Ledger(alias, office.emit)
+        self.due: float | None = None
+        self._office = office
+        self._commands: dict[object, Supervise] = {}
+        self._bell: Promise[None] | None = None
+        self._over = False
+        #: Why the connection is of no use any more.
+        self._fault: HapError | None = None
+        #: When our last request ended; when the accessory was heard last.
+        self._asked = self._heard = -inf
+
+    def ring(self) -> None:
+        """There may be something to do."""
+        if self._bell is not None:
+            self._bell.keep(None)
+
+    @property
+    def _now(self) -> float:
+        return self._office.timers.now
+
+    def _ended(self) -> bool:
+        return self._over
+
+    def _sleep(self, until: float) -> Procedure[None]:
+        self._office.schedule(self, until)
+        self._bell = Promise[None](self._office.agenda)
+        yield from self._bell.wait()
+        if self._ended():
+            raise Stopped
+
+    def _read(
+        self, link: Link, ids: tuple[CharacteristicId, ...], source: Source, limit: float | None = None
+    ) -> Procedure[None]:
+        """Read these, a batch at a time, and tell what differs."""
+        size = min(one.batch for one in self._commands.values())
+        for start in range(0, len(ids), size):
+            try:
+                results = yield from self._ask(link, Read(ids[start : start + size]), limit)
+            except (Refused, RemoteProtocolError) as error:
+                # Some accessories cannot answer a certain question, and are well otherwise.
+                if is_end(link, error) or (source is Source.READ and not isinstance(error, Refused)):
+                    raise
+                continue
+            for one, result in results.items():
+                if not result.status:
+                    self.ledger.note(one, result.value, source)
+
+    def _ask(self, link: Link, command: Command[R], limit: float | None = None) -> Procedure[R]:
+        """A request of ours: one at a time, with a pause in between, behind those of the application."""
+        if self._ended():
+            raise Stopped
+        pace = max(one.pace for one in self._commands.values())
+        while self._now < (free := self._asked + pace) and self._fault is None:
+            yield from self._sleep(free)
+        while True:
+            if self._fault is not None:
+                raise self._fault
+            try:
+                result = yield from self._put(link, command, limit)
+            except LocalProtocolError:
+                if link.state is not LinkState.OPEN:
+                    raise
+                free = self._now + _CROWDED
+                while self._now < free and self._fault is None:
+                    yield from self._sleep(free)
+            else:
+                return result
+            finally:
+                self._asked = self._now
+
+    def _put(self, link: Link, command: Command[R], limit: float | None) -> Procedure[R]:
+        asked: Procedure[Any] = self._office.links.ask(link, command)
+        if limit is None:
+            result: R = yield from asked
+        else:
+            late = TimedOut(f"no answer within {limit:g} s, and it is said to be elsewhere")
+            task: Task[R] = self._office.agenda.start(asked)
+            result = yield from self._office.timers.within(limit, task.outcome, late)
+        self._heard = self._now
+        return result
