@@ -70,6 +70,35 @@ echo.onSet((value) => {
   return value.split("").reverse().join("");
 });
 
+accessory.configureController(
+  new hap.CameraController({
+    cameraStreamCount: 1,
+    delegate: {
+      handleSnapshotRequest(request, callback) {
+        if (request.width === 13) {
+          callback(hap.HAPStatus.NOT_ALLOWED_IN_CURRENT_STATE);
+        } else {
+          callback(undefined, Buffer.concat([Buffer.from([0xff, 0xd8]), Buffer.from(`${request.width} by ${request.height}`)]));
+        }
+      },
+      prepareStream(request, callback) {
+        callback(new Error("nobody streams here"));
+      },
+      handleStreamRequest(request, callback) {
+        callback(new Error("nobody streams here"));
+      },
+    },
+    streamingOptions: {
+      supportedCryptoSuites: [hap.SRTPCryptoSuites.AES_CM_128_HMAC_SHA1_80],
+      video: {
+        codec: { profiles: [hap.H264Profile.BASELINE, hap.H264Profile.MAIN], levels: [hap.H264Level.LEVEL3_1] },
+        resolutions: [[1280, 720, 30], [320, 240, 15]],
+      },
+      audio: { codecs: [{ type: hap.AudioStreamingCodecType.AAC_ELD, samplerate: hap.AudioStreamingSamplerate.KHZ_16 }] },
+    },
+  }),
+);
+
 accessory.on("paired", () => say("paired", { ok: true }));
 accessory.on("unpaired", () => say("unpaired", {}));
 accessory.on("listening", (port, host) => {
