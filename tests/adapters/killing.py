@@ -1,4 +1,4 @@
-"""Kill an accessory at random moments, many times, and look whether it forgot anything it had acknowledged.
+"""Kill accessories and controllers at random moments, many times, and look whether they forgot what was acknowledged.
 
 A program of its own: it forks, which a test runner with threads must not. Prints one JSON line. Arguments: a folder,
 how many times, a seed.
@@ -11,19 +11,26 @@ import os
 import random
 import signal
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from statistics import median
 
 import hap_sync
+from hap_sync.store import FileStore
+from hapcore.accessory.stored import KEPT_AT_RESET
 from hapcore.catalogue.services import Lightbulb
 from hapcore.crypto.keys import ed25519_public
-from hapcore.errors import HapError
+from hapcore.errors import HapError, PairingRefused
+from hapcore.pairing.items import TlvErrorCode
 from hapcore.state import decode_state
 
 CODE = "031-45-154"
 WRONG = "111-22-334"
-#: Seconds a process lives at most once it is at work. Storing takes a millisecond or a few.
-LIFE = 0.03
+#: How many pairings are changed, and wrong codes refused, in the time a process lives at most once it is at work.
+CHANGES, REFUSALS = 10, 5
 #: Pairings that are there at a time, beside the first: there is room for 16.
 ROOM = 12
 
@@ -65,6 +72,14 @@ class Accessory:
         os.waitpid(self.process, 0)
 
 
+def took(act: Callable[[], object]) -> float:
+    """Seconds that something takes while the machine is as busy as it is."""
+    started = time.monotonic()
+    with suppress(HapError):
+        act()
+    return time.monotonic() - started
+
+
 def paired(state: Path) -> dict[str, bool]:
     """Who is paired, by the file."""
     table = decode_state(state.read_bytes())
@@ -82,12 +97,15 @@ def pairings(folder: Path, times: int, dice: random.Random) -> dict[str, int]:
     found = {"kills": 0, "acknowledged": 0, "ahead": 0, "lost": 0}
     with hap_sync.open_controller(mdns=False) as home:
         first = Accessory(state, 0)
-        ours = home.pair(first.where, CODE, "lamp").pairing.controller_id
-        first.end()
+        lamp = home.pair(first.where, CODE, "lamp")
+        ours = lamp.pairing.controller_id
         key = ed25519_public(bytes(32))
+        took(lamp.pairings)
+        change = took(partial(lamp.add_pairing, b"first", key)) + took(partial(lamp.remove_pairing, b"first"))
+        first.end()
         known = {ours: True}
         for kill in range(times):
-            accessory = Accessory(state, dice.uniform(0.0001, LIFE))
+            accessory = Accessory(state, dice.uniform(0.0001, change / 2 * CHANGES))
             lamp = home.connect("lamp", address=accessory.where)
             wanted = dict(known)
             lamp.pairings()
@@ -122,10 +140,12 @@ def failures(folder: Path, times: int, dice: random.Random) -> dict[str, int]:
     state = folder / "unpaired.json"
     found = {"kills": 0, "acknowledged": 0, "ahead": 0, "lost": 0}
     first = Accessory(state, 0)
-    first.end()
     with hap_sync.open_controller(mdns=False) as home:
+        wrong = partial(home.pair, alias="lamp", setup_code=WRONG)
+        refusal = median(took(partial(wrong, first.where)) for _ in range(3))
+        first.end()
         for _ in range(times):
-            accessory = Accessory(state, dice.uniform(0.02, 0.2))
+            accessory = Accessory(state, dice.uniform(1, REFUSALS) * max(refusal, 0.005))
             before, seen = attempts(state), 0
             accessory.begin_to_die()
             for _ in range(50):
@@ -144,10 +164,76 @@ def failures(folder: Path, times: int, dice: random.Random) -> dict[str, int]:
     return found
 
 
+def controller(book: Path, where: str, life: float, told: int) -> None:
+    """Pair, and say so; the alarm ends the process as SIGKILL does."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    with hap_sync.open_controller(book, mdns=False) as home:
+        signal.setitimer(signal.ITIMER_REAL, life)
+        home.pair(where, CODE, "lamp")
+        os.write(told, b"paired")
+
+
+def controllers(folder: Path, times: int, dice: random.Random) -> dict[str, int]:
+    """A controller dies while it pairs: what is in its file works, what it was told is there, and people get a hint."""
+    state, book = folder / "half.json", folder / "pairings.json"
+    found = {"kills": 0, "acknowledged": 0, "usable": 0, "nothing": 0, "half": 0, "lost": 0}
+    accessory = Accessory(state, 0)
+    with hap_sync.open_controller(mdns=False) as home:
+        pairing = took(partial(home.pair, accessory.where, CODE, "lamp"))
+        home.remove("lamp", address=accessory.where)
+    for _ in range(times):
+        read, write = os.pipe()
+        process = os.fork()
+        if not process:
+            with suppress(BaseException):
+                controller(book, accessory.where, dice.uniform(0.001, pairing * 1.3), write)
+            os._exit(0)
+        os.close(write)
+        with os.fdopen(read, "rb") as line:
+            acknowledged = line.read() == b"paired"
+        os.waitpid(process, 0)
+        found["kills"] += 1
+        found["acknowledged"] += acknowledged
+        with hap_sync.open_controller(book, mdns=False) as home:
+            if "lamp" in home.aliases:
+                found["usable"] += 1
+                home.connect("lamp", address=accessory.where).accessories()  # raises if it does not work
+                home.remove("lamp", address=accessory.where)
+            elif acknowledged:
+                found["lost"] += 1
+            elif not paired(state):
+                found["nothing"] += 1
+            else:  # the accessory has stored it, and the key died with the controller
+                found["half"] += 1
+                found["lost"] += not _refused(home, accessory.where)
+                accessory.end()
+                with FileStore(state) as store:
+                    kept = {key: value for key, value in store.load().items() if key in KEPT_AT_RESET["pairings"]}
+                    store.replace(kept)
+                accessory = Accessory(state, 0)
+    with hap_sync.open_controller(book, mdns=False) as home:
+        home.pair(accessory.where, CODE, "lamp")
+    accessory.end()
+    return found
+
+
+def _refused(home: hap_sync.Controller, where: str) -> bool:
+    """Whether pairing says that the accessory is paired, and what to do about it."""
+    try:
+        home.pair(where, CODE, "lamp")
+    except PairingRefused as error:
+        return error.error == TlvErrorCode.UNAVAILABLE and "reset" in str(error)
+    return False
+
+
 def main() -> None:
     folder, times, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     dice = random.Random(seed)
-    report = {"pairings": pairings(folder, times, dice), "failures": failures(folder, max(times // 20, 3), dice)}
+    report = {
+        "pairings": pairings(folder, times, dice),
+        "failures": failures(folder, max(times // 20, 3), dice),
+        "controllers": controllers(folder, max(times // 4, 3), dice),
+    }
     print(json.dumps(report))
 
 

@@ -1,4 +1,4 @@
-"""Power cuts: an accessory that is killed at any moment has forgotten nothing that it acknowledged (law 10)."""
+"""Killed at any moment, accessories and controllers have forgotten nothing that they acknowledged (law 10)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
         check=True,
     )
     found = json.loads(done.stdout)
-    for part in ("pairings", "failures"):
+    for part in ("pairings", "failures", "controllers"):
         assert found[part]["lost"] == 0, found
         assert found[part]["acknowledged"] > 0, "the kills came before anything could happen"
     assert found["pairings"]["kills"] == 100
+    outcomes = [found["controllers"][one] for one in ("usable", "nothing", "half")]
+    assert sum(outcomes) == found["controllers"]["kills"] == 25
