@@ -15,7 +15,7 @@ from tools.docpages.markdown import first, page, table
 
 from hapcore import errors, home
 from hapcore.engine import Command, Done, Effect, Engine, Event, Failed
-from hapcore.home import Home
+from hapcore.home import Home, supervision
 from hapcore.ids import HapStatus
 from hapcore.ip import accessory, controller
 from hapcore.ip.accessory.session import Security
@@ -209,6 +209,12 @@ def render() -> str:
         _effects(home),
         ["### Home: events"],
         _outputs("Event", _own(home, Event)),
+        ["### Home: what is told of accessories that are watched over"],
+        [
+            "The items of `News` for a reader of `Supervise`, from `hapcore.home.supervision`; how they follow on each",
+            "other is in [controller.md](controller.md#keeping-watch).",
+        ],
+        _outputs("Item", get_args(supervision.Happening)),
         ["## Errors"],
         ["From `hapcore.errors`. What to do about each is in [controller.md](controller.md#errors)."],
         _errors(),
