@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import IntEnum, IntFlag
 from math import isfinite
-from typing import Final, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar, cast
 
 from hapcore.catalogue.lookup import characteristic_label, characteristic_type, physical_unit
-from hapcore.catalogue.structures import Field, describe_tlv, read_tlv
 from hapcore.ids import CharacteristicId, Value
 from hapcore.model.characteristic import CharacteristicType
 from hapcore.model.checks import half_up
 from hapcore.model.metadata import Format, Metadata, Permission, Unit
 from hapcore.model.remote import CharacteristicDescription
 from hapcore.model.uuid import short_uuid
+
+if TYPE_CHECKING:
+    from hapcore.catalogue.structures import Field
 
 __all__ = ["Handle", "Readable", "handle"]
 
@@ -119,6 +121,8 @@ class Readable(CharacteristicId, Generic[T_co]):
             return "no value"
         if isinstance(value, bytes):
             if self.metadata.format is Format.TLV8 or (self.kind and self.kind.metadata.format is Format.TLV8):
+                from hapcore.catalogue.structures import describe_tlv  # few accessories have any
+
                 return _printable(describe_tlv(short_uuid(self.description.type), value, answer=True))
             return f"<{len(value)} bytes>"
         typed = self.typed(value)
@@ -136,6 +140,8 @@ class Readable(CharacteristicId, Generic[T_co]):
         """A TLV8 value by name, see `hapcore.catalogue.structures.read_tlv`; None for any other value."""
         if not isinstance(value, bytes):
             return None
+        from hapcore.catalogue.structures import read_tlv  # as above
+
         return read_tlv(short_uuid(self.description.type), value, answer=True)
 
 
