@@ -93,6 +93,11 @@ def test_a_label_that_cannot_be(tmp_path):
     assert "door-lock" in failure(hap("code", "--category", "dor-lock"), 2)
     assert "--ble" in failure(hap("code", "--no-ip"), 2)
     assert "no such file" in failure(hap("code", "--state", tmp_path / "none.json"))
+    with closing(FileStore(tmp_path / "new.json", STATE)) as store:
+        store.replace({})
+    assert "no code in it yet" in failure(hap("code", "--state", tmp_path / "new.json"))
+    for left in tmp_path.iterdir():
+        left.unlink()
     assert "--state goes without" in failure(hap("code", "--state", "x", "--setup-id", "7OSX"), 2)
     assert not list(tmp_path.iterdir())
 

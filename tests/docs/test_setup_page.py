@@ -67,7 +67,7 @@ def test_the_display(tmp_path):
 
 
 def test_the_commands(tmp_path):
-    (console,) = blocks(PAGE, "console")
+    (console,) = blocks(PAGE, "text")
     first, second = (one[2:].split() for one in console.text.splitlines())
     assert (first[:2], second[:2]) == (["hap", "code"], ["hap", "serve"])
     done = subprocess.run(

@@ -55,7 +55,10 @@ def _stored(file: str) -> tuple[SetupCode, str]:
     """Code and setup id of an accessory that has a state; only as long as they are of use."""
     if not Path(file).exists():
         raise Problem(f"{file}: there is no such file")
-    stored = Stored(FileStore(file, STATE, exclusive=False).load(), Config(name="code"), system_entropy)
+    table = FileStore(file, STATE, exclusive=False).load()
+    if "setup" not in table:
+        raise Problem(f"{file}: there is no code in it yet; it is drawn when the accessory is served")
+    stored = Stored(table, Config(name="code"), system_entropy)
     if stored.pairings:
         raise Problem(f"{file}: it is paired, and its code is shown no more; remove its pairings first")
     return stored.setup.code, stored.setup.setup_id

@@ -14,7 +14,6 @@ from hap_trio.entropy import system_entropy
 from hapcore.accessory.config import Config
 from hapcore.accessory.stored import KEPT_AT_RESET, Stored
 from hapcore.migration.states import read_state
-from hapcore.pairing.setup import MAX_TRIES
 from hapcore.state import STATE
 
 __all__ = ["register"]
@@ -66,7 +65,7 @@ def show(file: str, as_json: bool) -> None:
                 "setup_id": setup and setup.setup_id,
                 "config_number": stored.config_number,
                 "failed_attempts": stored.attempts,
-                "locked": stored.attempts >= MAX_TRIES,
+                "locked": stored.locked,
                 "pairings": [{"identifier": name, "admin": admin} for name, admin in paired],
             }
         )
@@ -76,7 +75,7 @@ def show(file: str, as_json: bool) -> None:
     click.echo(f"Setup code            {code or (new if setup is None else 'hidden, because it is paired')}")
     click.echo(f"Setup id              {setup.setup_id if setup else new}")
     click.echo(f"Configuration number  {stored.config_number}")
-    locked = " (pairing is locked: `hap reset --attempts` opens it)" if stored.attempts >= MAX_TRIES else ""
+    locked = " (pairing is locked: `hap reset --attempts` opens it)" if stored.locked else ""
     click.echo(f"Failed attempts       {stored.attempts}{locked}")
     click.echo(f"Pairings              {len(paired)}")
     for name, admin in paired:

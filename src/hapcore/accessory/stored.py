@@ -30,7 +30,7 @@ from hapcore.entropy import Entropy
 from hapcore.errors import HapError, StateError
 from hapcore.model.database import Database
 from hapcore.pairing.records import Identity, PairedController, new_identity
-from hapcore.pairing.setup import CodeVerifier, FreshCodes, VerifierSource
+from hapcore.pairing.setup import MAX_TRIES, CodeVerifier, FreshCodes, VerifierSource
 from hapcore.setup_code import SetupCode, new_setup_code, new_setup_id
 
 __all__ = ["CONFIG_NUMBERS", "KEPT_AT_RESET", "Change", "Setup", "Stored"]
@@ -146,6 +146,11 @@ class Stored:
             setup = Setup(code, setup_id, CodeVerifier(code.text, self._entropy).current())
         self.changes.append(Persist("setup", setup.encode()))
         return setup
+
+    @property
+    def locked(self) -> bool:
+        """Whether so many wrong setup codes were tried that nobody can pair any more (HAP 4.3)."""
+        return self.attempts >= MAX_TRIES
 
     @property
     def ids(self) -> Mapping[str, int]:

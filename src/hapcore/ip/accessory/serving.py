@@ -23,7 +23,6 @@ from hapcore.ip.accessory.server import Server
 from hapcore.ip.accessory.settings import connect_identify
 from hapcore.model.characteristic import AnyCharacteristic
 from hapcore.model.database import Database
-from hapcore.pairing.setup import MAX_TRIES
 
 __all__ = ["Serving"]
 
@@ -76,7 +75,7 @@ class Serving(ABC, Generic[F]):
     @property
     def locked(self) -> bool:
         """Whether wrong setup codes have locked pairing; `hap reset --attempts` is the way out (HAP 4.3)."""
-        return self._engine.stored.attempts >= MAX_TRIES
+        return self._engine.stored.locked
 
     @property
     def paired(self) -> bool:
