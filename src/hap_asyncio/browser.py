@@ -209,10 +209,10 @@ class Watch:
         if self._kernel is not None:
             asyncio.get_running_loop().add_reader(self._kernel, self._told)
 
-    async def wait(self) -> None:
-        """Until there may be something new to see."""
+    async def wait(self, limit: float | None) -> None:
+        """Until there may be something new to see, or for so many seconds."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_INTERVAL if self._kernel is None else None):
+            async with asyncio.timeout(_LOOK_INTERVAL if limit is None and self._kernel is None else limit):
                 await self._changed.wait()
         await asyncio.sleep(_SETTLE_TIME)
         self._changed.clear()

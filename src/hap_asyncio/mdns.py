@@ -31,6 +31,10 @@ _MAX_NAMES = 100
 #: Seconds that others may believe the TXT record (RFC 6762 10).
 _TTL = 4500
 
+#: Seconds after which a move is announced once more: an address heard within the last second is not replaced by another
+#: (RFC 6762 10.2).
+_AGAIN = 1.2
+
 _log = logging.getLogger("hap_asyncio")
 
 
@@ -212,12 +216,13 @@ class Mdns:
 
     async def _follow(self) -> None:
         """Go along with the interfaces of this machine: listen where they are, announce where we are."""
-        watch = Watch()
+        watch, moved = Watch(), False
         try:
             while True:
-                await watch.wait()
+                await watch.wait(_AGAIN if moved else None)
                 chosen = choose(present(), self._wanted)
-                if chosen != self._chosen:
+                again, moved = moved, chosen != self._chosen
+                if again or moved:
                     async with self._order:
                         await self._move(chosen)
         finally:

@@ -107,6 +107,7 @@ def test_keep_alive_is_asked_for_in_the_words_of_every_system() -> None:
         "TCP_KEEPALIVE": 30,
         "TCP_KEEPINTVL": 5,
         "TCP_KEEPCNT": 3,
+        "TCP_USER_TIMEOUT": 45_000,
     }
     for wrong in ({"idle": 0}, {"interval": 40000}, {"count": 128}):
         with pytest.raises(ValueError, match="must be"):

@@ -75,10 +75,10 @@ class Program:
         """The number of its process."""
         return self._process.pid
 
-    def say(self, **message: object) -> None:
-        """Give it a line of JSON."""
+    def say(self, line: str) -> None:
+        """Give it a line."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(message) + "\n")
+        self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
 
     def next(self, limit: float = PATIENCE) -> dict[str, object]:
@@ -102,6 +102,10 @@ class Program:
             told = self.next(max(end - time.monotonic(), 0.01))
             if all(told.get(key) == value for key, value in wanted.items()) and check(told):
                 return told
+
+    def pending(self) -> bool:
+        """Whether it has told something that nobody has taken."""
+        return not self._told.empty()
 
     def said(self) -> str:
         """The last lines of all it said."""
@@ -174,7 +178,7 @@ class Cable:
 
     def _set(self, **changes: object) -> None:
         self._state.update(changes)
-        self._switch.say(port=self._port, **self._state)
+        self._switch.say(json.dumps({"port": self._port, **self._state}))
         self._switch.next()
 
 
@@ -184,9 +188,16 @@ class Host:
     def __init__(self, namespace: str, plug: Callable[[str, str, str], Cable]) -> None:
         self.namespace = namespace
         self._plug = plug
+        #: When it was last changed, by the monotonic clock, which all processes share.
+        self.changed = time.monotonic()
+
+    def touch(self) -> None:
+        """Something is changed about it now."""
+        self.changed = time.monotonic()
 
     def ip(self, *arguments: str) -> str:
         """Configure it with iproute2's `ip`; returns what that says."""
+        self.touch()
         return _ip("-n", self.namespace, *arguments)
 
     def plug(self, interface: str, *addresses: str, segment: str = "home") -> Cable:
@@ -202,11 +213,17 @@ class Host:
             self.ip("address", "add", address, "dev", interface)
         return cable
 
-    def set_ipv6(self, interface: str, on: bool) -> None:
-        """Whether the interface has IPv6. Without looking for duplicates: two seconds a test, and nobody is there."""
-        for name, value in (("disable_ipv6", not on), ("accept_dad", False)):
+    def set_ipv6(self, interface: str, on: bool, *, checked: bool = False) -> None:
+        """Whether the interface has IPv6, and whether new addresses are checked for duplicates, for about 2 s."""
+        for name, value in (("accept_dad", checked), ("disable_ipv6", not on)):
             setting = f"/proc/sys/net/ipv6/conf/{interface}/{name}"
             self.shell(f"test ! -e {setting} || echo {int(value)} > {setting}")
+
+    def connects(self, address: str, port: object) -> bool:
+        """Whether somebody answers there."""
+        code = f"import socket; socket.create_connection(({address!r}, {port}), 1).close()"
+        command = ["ip", "netns", "exec", self.namespace, sys.executable, "-c", code]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
     def addresses(self, interface: str) -> list[str]:
         """What the interface has now."""
@@ -240,9 +257,15 @@ class Network:
         host.ip("link", "set", "lo", "up")
         return host
 
+    def settle(self, host: Host) -> None:
+        """Wait until what a host has to announce now is out: another joins it and asks for a name there."""
+        with host.run("peer.py", "serve", "trio", '{"name": "Witness"}') as witness:
+            witness.wait_for(event="serving")
+            witness.end()
+
     def _plug(self, namespace: str, interface: str, segment: str) -> Cable:
         port = f"p{next(self._ports)}"
-        self._switch.say(open=port)
+        self._switch.say(json.dumps({"open": port}))
         self._switch.next()
         _ip("-n", f"{self._prefix}-switch", "link", "set", port, "netns", namespace, "name", interface)
         return Cable(self._switch, port, segment)

@@ -1,9 +1,13 @@
-"""What runs on the hosts: an accessory, or somebody who looks for accessories, of each adapter.
+"""What runs on the hosts: an accessory, somebody who looks for accessories, of each adapter, or a controller.
 
     python tests/network/peer.py (serve | browse) (trio | asyncio | sync) [JSON]
+    python tests/network/peer.py control trio JSON
 
-JSON holds settings: those of `serve()`, or "interfaces" to browse on. Each line that is printed is a JSON object with
-the "time" of the monotonic clock, which all processes of a machine share. SIGTERM ends in good order.
+JSON holds settings: those of `serve()` (with "keepalive" as an object), "interfaces" to browse on, the "device_id" of
+what is to be found, paired and controlled. The controller is told what to do in lines with a word each: "read" reads a
+value, on the connection there is or on a new one, and "remove" removes the pairing. Each line that is printed is a JSON
+object with the "time" of the monotonic clock, which all processes of a machine share. SIGTERM ends an accessory in good
+order, SIGUSR1 has a task of its program fail (trio).
 """
 
 from __future__ import annotations
@@ -25,6 +29,8 @@ import hap_trio
 import hap_trio.mdns
 from hapcore.catalogue.services import Lightbulb
 from hapcore.discovery import DiscoveredAccessory, Gone
+from hapcore.errors import HapError
+from hapcore.ip.accessory import KeepAlive, SessionClosed, SessionOpened
 
 NAME = "Test lamp"
 CODE = "031-45-154"
@@ -40,6 +46,8 @@ def _lamp() -> Lightbulb:
 
 
 def _settings(given: dict[str, Any]) -> dict[str, Any]:
+    if "keepalive" in given:
+        given["keepalive"] = KeepAlive(**given["keepalive"])
     return {"name": NAME, "setup_code": CODE, **given}
 
 
@@ -63,11 +71,41 @@ def _news(news: DiscoveredAccessory | Gone) -> None:
 
 
 async def _serve_trio(settings: dict[str, Any]) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM) as signals:
-        async with hap_trio.open_server(_lamp(), **settings) as server:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGUSR1) as signals:
+        async with hap_trio.open_server(_lamp(), **settings) as server, trio.open_nursery() as nursery:
             _serving(server)
-            async for _ in signals:
-                return
+            nursery.start_soon(_report_trio, server)
+            async for number in signals:
+                if number == signal.SIGUSR1:
+                    nursery.start_soon(_crash_trio)
+                else:
+                    nursery.cancel_scope.cancel()
+
+
+async def _report_trio(server: hap_trio.AccessoryServer) -> None:
+    async for event in server.events():
+        if isinstance(event, SessionOpened | SessionClosed):
+            tell(type(event).__name__)
+
+
+async def _crash_trio() -> None:
+    raise RuntimeError("crashed, as it was told to")
+
+
+async def _control_trio(settings: dict[str, Any]) -> None:
+    async with hap_trio.open_controller() as home:
+        lamp = await home.pair(await home.find(settings["device_id"]), CODE, "lamp")
+        tell("paired")
+        light = (await lamp.device()).lightbulb
+        async for line in trio.wrap_file(sys.stdin):
+            try:
+                if line.strip() == "remove":
+                    await home.remove("lamp")
+                    tell("removed")
+                else:
+                    tell("read", value=await lamp.get(light.on))
+            except HapError as error:
+                tell("failed", error=str(error))
 
 
 async def _browse_trio(settings: dict[str, Any]) -> None:
@@ -128,6 +166,8 @@ def main(what: str, adapter: str, given: str = "{}") -> None:
             asyncio.run(_browse_asyncio(settings))
         case "browse", "sync":
             _browse_sync(settings)
+        case "control", "trio":
+            trio.run(_control_trio, settings)
         case _:
             raise SystemExit(__doc__)
 

@@ -24,7 +24,8 @@ class KeepAlive:
     and after `count` questions without an answer the connection is over. At least 1, at most 32767 s and 127 times.
 
     Off unless given: accessories must not do it, because it wakes iOS devices (HAP 8.1). Where controllers vanish
-    without a word and nothing of theirs sleeps, it frees their connections after `idle + interval * count` seconds.
+    without a word and nothing of theirs sleeps, it frees their connections after `idle + interval * count` seconds, and
+    on Linux also those where an answer or an event is waiting to be acknowledged for so long.
     What the operating system lacks of it is left as it is.
     """
 
@@ -40,6 +41,8 @@ class KeepAlive:
             ("IPPROTO_TCP", "TCP_KEEPALIVE", self.idle),
             ("IPPROTO_TCP", "TCP_KEEPINTVL", self.interval),
             ("IPPROTO_TCP", "TCP_KEEPCNT", self.count),
+            # Nobody is asked while an answer or an event is on its way: Linux sends that again for 15 minutes.
+            ("IPPROTO_TCP", "TCP_USER_TIMEOUT", 1000 * (self.idle + self.interval * self.count)),
         )
 
 
