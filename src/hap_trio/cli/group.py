@@ -26,6 +26,7 @@ from hap_trio.cli import (
     storage,
     top,
     values,
+    watching,
 )
 from hap_trio.cli.terminal import clean
 from hapcore.errors import HapError
@@ -108,6 +109,7 @@ _COMMANDS: tuple[Callable[[click.Group], None], ...] = (
     discover.register,
     accessories.register,
     values.register,
+    watching.register,
     snapshot.register,
     top.register,
     pairing.register,

@@ -34,10 +34,12 @@ from hap_trio.cli.former import shapes
 from hap_trio.cli.progress import steps
 from hap_trio.cli.whereabouts import Whereabouts, located
 from hapcore.errors import PairingRefused
-from hapcore.home.target import Target
-from hapcore.pairing.items import Method, TlvErrorCode
+from hapcore.home.target import Method, Target
 
 __all__ = ["register"]
+
+#: What `PairingRefused.error` says.
+_UNKNOWN, _AUTHENTICATION, _UNAVAILABLE = 1, 2, 6
 
 _METHODS = {"auto": None, "hw": Method.PAIR_SETUP_WITH_AUTH, "sw": Method.PAIR_SETUP}
 
@@ -58,9 +60,9 @@ def _advising(method: Method | None) -> Generator[None]:
     try:
         yield
     except PairingRefused as error:
-        if error.error == TlvErrorCode.UNAVAILABLE:
+        if error.error == _UNAVAILABLE:
             error.add_note("`hap pairings prepare` makes the keys for an admin to add")
-        elif error.error in (TlvErrorCode.UNKNOWN, TlvErrorCode.AUTHENTICATION) and error.step == 2:
+        elif error.error in (_UNKNOWN, _AUTHENTICATION) and error.step == 2:
             error.add_note(f"-s {'sw' if method is Method.PAIR_SETUP_WITH_AUTH else 'hw'} takes the other method")
         raise
 
@@ -155,7 +157,7 @@ async def _unpair(
         try:
             await home.remove(alias, address=address, force=force)
         except PairingRefused as error:
-            if error.error == TlvErrorCode.AUTHENTICATION:
+            if error.error == _AUTHENTICATION:
                 error.add_note(f"`hap unpair --force -a {alias}` forgets it here only")
             raise
     if style is Style.JSON:

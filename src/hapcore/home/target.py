@@ -14,7 +14,7 @@ from hapcore.pairing.items import Method
 from hapcore.pairing.records import Pairing
 from hapcore.state import PairedAccessory
 
-__all__ = ["Address", "Target", "Where", "split_address"]
+__all__ = ["Address", "Method", "Target", "Where", "split_address"]
 
 #: Host and port.
 Address: TypeAlias = tuple[str, int]
