@@ -157,6 +157,22 @@ CULPRITS = {
         lambda: [Accessory.bridge("Bridge"), Accessory("A", key="main")],
         r"the key 'main' is there twice, accessory 'Bridge' and accessory 'A'",
     ),
+    "a service of two accessories": (
+        lambda: (lamp := Lightbulb("A")) and [Accessory("Left", services=[lamp]), Accessory("Right", services=[lamp])],
+        r"Lightbulb 'A' stands in two places: accessory 'Left'; accessory 'Right'",
+    ),
+    "a characteristic of two services": (
+        lambda: (on := Characteristic(ON)) and Accessory("Box", services=[Lightbulb("A", on=on), Switch("B", on=on)]),
+        r"On stands in two places: accessory 'Box', Lightbulb 'A'; accessory 'Box', Switch 'B'",
+    ),
+    "one number for two": (
+        lambda: Accessory("Box", services=[Lightbulb("A", on=Characteristic(ON, iid=50), brightness=1, iid=50)]),
+        r"accessory 'Box', Lightbulb 'A', On and accessory 'Box', Lightbulb 'A' both have the number 50",
+    ),
+    "one id for two": (
+        lambda: [Accessory.bridge("Bridge"), Accessory("A", aid=5), Accessory("B", aid=5)],
+        r"accessory 'B' and accessory 'A' both have the number 5",
+    ),
     "linked to what is elsewhere": (
         lambda: Accessory("Box", services=[Lightbulb("A", linked=[Switch("B")])]),
         r"accessory 'Box', Lightbulb 'A' is linked to a service of another accessory: Switch 'B'",

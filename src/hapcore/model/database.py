@@ -21,6 +21,7 @@ from hapcore.model.validity import (
     check_accessory,
     check_keys,
     check_number,
+    in_words,
 )
 
 __all__ = ["MAX_ACCESSORIES", "MAX_CHARACTERISTICS", "MAX_SERVICES", "Database"]
@@ -56,11 +57,14 @@ class Database:
         check_keys(keys, self.accessories)
         fixed = [FIRST_AID, *(one.fixed_aid for one in self.accessories[1:])]
         numbers = Numbers(ids)
-        aids = numbers.give(zip(map(path, keys), fixed, strict=True), "", RESERVED_AIDS)
-        iids = [
-            numbers.give(_wanted(key, one), path(key), (INFORMATION_IID,))
-            for key, one in zip(keys, self.accessories, strict=True)
-        ]
+        try:
+            aids = numbers.give(zip(map(path, keys), fixed, strict=True), "", RESERVED_AIDS)
+            iids = [
+                numbers.give(_wanted(key, one), path(key), (INFORMATION_IID,))
+                for key, one in zip(keys, self.accessories, strict=True)
+            ]
+        except LocalProtocolError as error:
+            raise in_words(error, keys, self.accessories) from None
         #: To be kept, and handed in as `ids` at the next run.
         self.ids: Mapping[str, int] = numbers.table
         self._by_id: dict[tuple[int, int], AnyCharacteristic] = {}

@@ -11,7 +11,7 @@ from hapcore.errors import LocalProtocolError
 from hapcore.model.accessory import Accessory
 from hapcore.model.characteristic import AnyCharacteristic, Characteristic
 from hapcore.model.information import FIRMWARE_REVISION, IDENTIFY, MANUFACTURER, MODEL, NAME, SERIAL_NUMBER
-from hapcore.model.numbers import INFORMATION_IID
+from hapcore.model.numbers import INFORMATION_IID, path
 from hapcore.model.service import Service
 from hapcore.model.uuid import ACCESSORY_INFORMATION, PROTOCOL_INFORMATION
 
@@ -22,6 +22,7 @@ __all__ = [
     "check_accessory",
     "check_keys",
     "check_number",
+    "in_words",
 ]
 
 T = TypeVar("T", Accessory, Service, AnyCharacteristic)
@@ -61,16 +62,34 @@ def check_number(accessories: Sequence[Accessory]) -> None:
 
 
 def check_keys(keys: Sequence[str], accessories: Sequence[Accessory]) -> None:
-    """Raise `LocalProtocolError` where two have one key; the numbers would find it too, but in fewer words."""
+    """Raise `LocalProtocolError` where two have one key, or one stands in two places."""
+    if _are_unique(keys, accessories):
+        return  # names of culprits cost more than finding that there are none
     first: dict[str, Accessory] = {}
+    homes: dict[Service | AnyCharacteristic, str] = {}
     for key, accessory in zip(keys, accessories, strict=True):
         _claim(first, key, accessory, "accessories")
         services: dict[str, Service] = {}
         for service in accessory.services:
             _claim(services, service.key, service, f"{_named(accessory)}: services")
+            _settle(homes, service, _named(accessory))
             known: dict[str, AnyCharacteristic] = {}
             for one in service.characteristics:
                 _claim(known, one.key, one, f"{_named(accessory)}, {_named(service)}: characteristics")
+                _settle(homes, one, f"{_named(accessory)}, {_named(service)}")
+
+
+def _are_unique(keys: Sequence[str], accessories: Sequence[Accessory]) -> bool:
+    things: list[Service | AnyCharacteristic] = []
+    for accessory in accessories:
+        if len({one.key for one in accessory.services}) != len(accessory.services):
+            return False
+        things += accessory.services
+        for service in accessory.services:
+            if len({one.key for one in service.characteristics}) != len(service.characteristics):
+                return False
+            things += service.characteristics
+    return len(set(keys)) == len(keys) and len(set(things)) == len(things)
 
 
 def _claim(known: dict[str, T], key: str, one: T, what: str) -> None:
@@ -80,6 +99,25 @@ def _claim(known: dict[str, T], key: str, one: T, what: str) -> None:
         raise LocalProtocolError(
             f"{what}: the key {key!r} is there twice, {both}: give one of them another", argument="key"
         )
+
+
+def _settle(homes: dict[Service | AnyCharacteristic, str], one: Service | AnyCharacteristic, home: str) -> None:
+    other = homes.setdefault(one, home)
+    if other is not home:
+        raise LocalProtocolError(f"{_named(one)} stands in two places: {other}; {home}", argument="services")
+
+
+def in_words(error: LocalProtocolError, keys: Sequence[str], accessories: Sequence[Accessory]) -> LocalProtocolError:
+    """A complaint about numbers, with names in the place of paths in the table of numbers."""
+    text = str(error).removeprefix(f"{error.argument}: ")
+    for key, accessory in zip(keys, accessories, strict=True):
+        text = text.replace(repr(path(key)), _named(accessory))
+        for service in accessory.services:
+            where = f"{_named(accessory)}, {_named(service)}"
+            text = text.replace(repr(path(key, service.key)), where)
+            for one in service.characteristics:
+                text = text.replace(repr(path(key, service.key, one.key)), f"{where}, {_named(one)}")
+    return LocalProtocolError(text, argument=error.argument)
 
 
 def check_accessory(accessory: Accessory) -> None:
