@@ -12,7 +12,7 @@ from hapcore.model.accessory import Accessory
 from hapcore.model.characteristic import Characteristic, CharacteristicType
 from hapcore.model.group import Reads, Writes
 from hapcore.model.metadata import Format, Metadata
-from hapcore.model.service import Service, ServiceType
+from hapcore.model.service import Has, Service, ServiceType
 from hapcore.model.snapshot import SnapshotWanted
 
 light = Lightbulb("Desk lamp", on=False, brightness=40, hue=12.5)
@@ -69,4 +69,11 @@ pool = Service(POOL, [Characteristic(PH, 7.2)], label="Pool")
 
 assert_type(pool[PH], Characteristic[float])
 assert_type(pool[PH].value, float)
+
+
+class Pool(Service):
+    ph = Has(PH)
+
+
+assert_type(Pool(POOL, [Characteristic(PH, 7.2)]).ph, Characteristic[float])
 pool[PH].value = "acid"  # type: ignore[assignment] # pyright: ignore[reportAttributeAccessIssue]
