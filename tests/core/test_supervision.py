@@ -321,6 +321,18 @@ def test_it_moves() -> None:
     assert len(rig.home._links._links) == 1  # the old connection is no more
 
 
+def test_it_moves_while_a_question_is_on_its_way() -> None:
+    rig, lamp = watched(poll=10.0)
+    rig.kill(lamp)
+    rig.pass_time(9.5)  # a poll is on its way to nowhere
+    rig.start(lamp, ("192.0.2.77", 6001))
+    rig.announce(lamp)
+    rig.run()
+    rig.pass_time(1)
+    rig.announce(lamp)
+    assert rig.until(lambda: rig.states(lamp) == [True, False, True]) <= PROBE_LIMIT
+
+
 def test_it_moves_while_it_is_looked_for_in_vain() -> None:
     rig, lamp = watched(poll=10.0)
     rig.kill(lamp)

@@ -44,6 +44,9 @@ class Asking:
         self._over = False
         #: Why the connection is of no use any more.
         self._fault: HapError | None = None
+        #: What our last request is answered with.
+        self._answer = Promise[Any](office.agenda)
+        self._answer.keep(None)
         #: When our last request ended; when the accessory was heard last.
         self._asked = self._heard = -inf
 
@@ -107,12 +110,20 @@ class Asking:
                 self._asked = self._now
 
     def _put(self, link: Link, command: Command[R], limit: float | None) -> Procedure[R]:
-        asked: Procedure[Any] = self._office.links.ask(link, command)
-        if limit is None:
-            result: R = yield from asked
-        else:
-            late = TimedOut(f"no answer within {limit:g} s, and it is said to be elsewhere")
-            task: Task[R] = self._office.agenda.start(asked)
-            result = yield from self._office.timers.within(limit, task.outcome, late)
+        task: Task[R] = self._office.agenda.start(self._office.links.ask(link, command))
+        self._answer = task.outcome
+        result = yield from (task.outcome.wait() if limit is None else self._within(limit, task.outcome))
         self._heard = self._now
         return result
+
+    def _within(self, limit: float, answer: Promise[R]) -> Procedure[R]:
+        late = TimedOut(f"no answer within {limit:g} s, and it is said to be elsewhere")
+        return (yield from self._office.timers.within(limit, answer, late))
+
+    def _hurry(self, limit: float) -> None:
+        """An answer that is on its way comes within so many seconds, or not at all."""
+        self._office.agenda.start(self._hasten(limit, self._answer))
+
+    def _hasten(self, limit: float, answer: Promise[Any]) -> Procedure[None]:
+        if not answer.settled and answer not in self._office.timers.entries:
+            yield from self._within(limit, answer)

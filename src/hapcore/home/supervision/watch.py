@@ -103,7 +103,9 @@ class Watch(Asking):
             if (one := self._office.residents.find(self.alias, None)) is not None:
                 self._office.residents.hint(one, addresses)
             if self._settled and self._link is not None:
-                self._suspect = self._suspect or self._link.address not in addresses
+                if self._link.address not in addresses:
+                    self._suspect = True
+                    self._hurry(PROBE_LIMIT)
                 # Who announces itself may also have just started, and know nothing of this connection.
                 self._unsure = self._heard + LATELY <= self._now
             if before is not None and before.state_number != news.state_number:
