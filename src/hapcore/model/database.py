@@ -24,10 +24,23 @@ from hapcore.model.validity import (
     in_words,
 )
 
-__all__ = ["MAX_ACCESSORIES", "MAX_CHARACTERISTICS", "MAX_SERVICES", "Database"]
+__all__ = ["MAX_ACCESSORIES", "MAX_CHARACTERISTICS", "MAX_SERVICES", "Database", "headed"]
 
 #: The key of the accessory at the head, unless it has one of its own: renaming it must not renumber it.
 _HEAD_KEY = "main"
+
+
+def headed(
+    things: Accessory | Service | Iterable[Accessory | Service], *, name: str | None = None, category: int | None = None
+) -> list[Accessory]:
+    """One accessory, or several with a bridge at the head; `LocalProtocolError` for none, or too many."""
+    if isinstance(things, Accessory | Service):
+        return [Accessory.of(things, name, category)]
+    several = [Accessory.of(one) for one in things]
+    if len(several) > 1 and several[0].category != BRIDGE:
+        several.insert(0, Accessory.bridge(name or "Bridge"))
+    check_number(several)
+    return several
 
 
 class Database:
@@ -87,12 +100,7 @@ class Database:
 
         Where the first of several is a bridge already, it is the head.
         """
-        if isinstance(things, Accessory | Service):
-            return cls([Accessory.of(things, name, category)], ids)
-        several = [Accessory.of(one) for one in things]
-        if len(several) > 1 and several[0].category != BRIDGE:
-            several.insert(0, Accessory.bridge(name or "Bridge"))
-        return cls(several, ids)
+        return cls(headed(things, name=name, category=category), ids)
 
     @property
     def characteristics(self) -> Collection[AnyCharacteristic]:

@@ -13,7 +13,7 @@ from hapcore.ip.accessory.listening import KeepAlive, is_unspecified
 from hapcore.ip.accessory.server import Server
 from hapcore.ip.drive import Table
 from hapcore.model.accessory import Accessory, IdentifyFn
-from hapcore.model.database import Database
+from hapcore.model.database import Database, headed
 from hapcore.model.service import Service
 from hapcore.setup_code import SetupCode
 
@@ -71,7 +71,7 @@ def make_server(what: Served, settings: Settings, state: Mapping[str, bytes], en
     Raises `LocalProtocolError` for an accessory or a setup code that HAP does not allow, `StateError` for the state.
     """
     name, category, code = settings.get("name"), settings.get("category"), settings.get("setup_code")
-    accessories = (what if isinstance(what, Database) else Database.of(what, name=name, category=category)).accessories
+    accessories = what.accessories if isinstance(what, Database) else headed(what, name=name, category=category)
     head = accessories[0]
     config = Config(
         name=name or head.name,
