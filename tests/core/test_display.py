@@ -12,6 +12,7 @@ from tests.core.test_accessory_pairing import try_code
 from hapcore.accessory.config import Config
 from hapcore.accessory.display import Display
 from hapcore.accessory.events import HideSetupCode, PairingAdded, SetupAttemptFailed, ShowSetupCode
+from hapcore.codec.tlv8 import decode
 from hapcore.engine import SendBytes
 from hapcore.errors import LocalProtocolError
 from hapcore.pairing.setup import PairSetupController
@@ -92,6 +93,44 @@ def test_a_transient_setup_shows_a_code_too():
     del setup
     assert rig.line().tlv("/pair-setup", M1) == {6: b"\x02", 7: b"\x07"}
     assert said(rig) == [ShowSetupCode]
+
+
+def _proved(line, flags, code=None):
+    """M1 with flags, M3 with what is shown or with `code`; the controller and the flags of M2."""
+    setup = PairSetupController(Draws("phone"))
+    m2 = line.ask("POST", "/pair-setup", setup.m1() + flags, TLV8).body
+    assert setup.receive_m2(m2)
+    m4 = line.ask("POST", "/pair-setup", setup.m3(code or line.rig.server.setup_code.text), TLV8).body
+    return setup, m4, dict(decode(m2)).get(0x13)
+
+
+@pytest.mark.parametrize("split", ["1304 00000001", "1304 ef00 0001"])
+def test_a_split_setup_over_two_connections(split):
+    """The second part takes the code of the first; flags as wide as they come, unknown ones ignored (HAP 4.6)."""
+    rig = rig_of()
+    first, second = rig.line(), rig.line()
+    assert second.tlv("/pair-setup", M1 + bytes.fromhex(split)) == {6: b"\x02", 7: b"\x02"}
+    _, _, echoed = _proved(first, bytes.fromhex("130410000001"))
+    assert echoed == bytes.fromhex("10000001")
+    (shown,) = rig.said(ShowSetupCode)
+    assert said(rig) == [ShowSetupCode, HideSetupCode]
+    assert not first.closed
+    setup, m4, echoed = _proved(second, bytes.fromhex(split), shown.code.text)
+    assert first.closed  # a new pair-setup ends transient sessions
+    assert echoed == bytes.fromhex("00000001")
+    setup.finish(second.ask("POST", "/pair-setup", setup.m5(m4), TLV8).body)
+    assert rig.server.paired
+    assert [one.code for one in rig.said(ShowSetupCode)] == [shown.code, shown.code]
+
+
+def test_transient_flags_of_any_width():
+    for flags in ("130110", "13021000", "130410000000"):
+        rig = rig_of()
+        line = rig.line()
+        _, _, echoed = _proved(line, bytes.fromhex(flags))
+        assert echoed is None
+        line.sealer = None
+    assert rig_of().line().ask("POST", "/pair-setup", M1 + bytes.fromhex("13051000000000"), TLV8).status == 400
 
 
 def test_nothing_is_shown_without_a_display():

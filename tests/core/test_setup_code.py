@@ -4,8 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hapcore.catalogue.categories import Category
 from hapcore.errors import LocalProtocolError
-from hapcore.setup_code import SetupCode, SetupPayload, matches, new_setup_code, new_setup_id, setup_hash
+from hapcore.setup_code import (
+    CHANGING_TAG_ONLY,
+    SetupCode,
+    SetupPayload,
+    matches,
+    new_setup_code,
+    new_setup_id,
+    setup_hash,
+)
 
 TRIVIAL = [f"{digit * 3}-{digit * 2}-{digit * 3}" for digit in "0123456789"] + ["123-45-678", "876-54-321"]
 
@@ -145,6 +154,27 @@ def test_payloads_known_from_apple(payload: SetupPayload, uri: str) -> None:
     assert payload.uri() == uri
     assert SetupPayload.parse(uri) == payload
     assert SetupPayload.parse(f" {uri.lower()}\n") == payload
+
+
+@pytest.mark.parametrize(("payload", "uri"), VECTORS, ids=[uri for _, uri in VECTORS])
+def test_the_message_of_an_nfc_tag(payload: SetupPayload, uri: str) -> None:
+    """One NDEF record, and nothing else: message begins and ends, short, well-known; "U"; no prefix left out."""
+    message = payload.ndef()
+    head, type_length, length, kind, prefix = message[:5]
+    assert (head, type_length, kind, prefix) == (0b11010001, 1, ord("U"), 0)
+    assert message[5:] == uri.encode()
+    assert length == len(message) - 4 == 21
+
+
+def test_what_may_have_no_fixed_tag() -> None:
+    """HAP 2.3: garage doors, locks, security systems, doors, windows."""
+    assert {Category(one).name for one in CHANGING_TAG_ONLY} == {
+        "GARAGE_DOOR_OPENER",
+        "DOOR_LOCK",
+        "SECURITY_SYSTEM",
+        "DOOR",
+        "WINDOW",
+    }
 
 
 def test_a_paired_accessorys_tag_tells_neither_code_nor_id() -> None:

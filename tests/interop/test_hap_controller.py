@@ -115,6 +115,16 @@ def test_wrong_setup_code_and_paired_already(rig: Bench) -> None:
     assert rig.server.paired
 
 
+def test_a_transient_setup(rig: Bench) -> None:
+    """It proves the code, has a session that may do nothing, and leaves no pairing behind."""
+    rig.controller.do("transient", setup_code=SETUP_CODE, **rig.where)
+    assert not rig.server.paired
+    with pytest.raises(PeerFailedError, match="M4"):
+        rig.controller.do("transient", setup_code=WRONG_CODE, **rig.where)
+    rig.pair()
+    assert rig.server.paired
+
+
 def test_a_pairing_moves_to_ours_and_back(rig: Bench, tmp_path: Path) -> None:
     rig.pair()
     record = rig.controller.do("record")

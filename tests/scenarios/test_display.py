@@ -16,6 +16,7 @@ from tests.scenarios.homes import KINDS, LIMIT, Accessory
 import hap_sync
 from hapcore.catalogue.services import Lightbulb
 from hapcore.errors import LocalProtocolError, PairingRefused
+from hapcore.setup_code import SetupPayload
 
 
 class Screen:
@@ -64,10 +65,13 @@ def test_a_code_for_each_attempt(place: tuple[Accessory, Screen]) -> None:
         with home.start_pairing(accessory.address, "clock") as started:
             code = screen.read()
             assert code not in (None, first)
+            assert server.nfc_message == SetupPayload.parse(server.setup_uri).ndef()
             assert server.setup_code == code
             client = started.finish(code)
         assert screen.read() is None
         assert server.paired
+        # A tag says no more than that.
+        assert server.nfc_message == SetupPayload(None, None, 5, paired=True).ndef()
         assert client.pairing.accessory_id == server.device_id
     assert screen.empty
 

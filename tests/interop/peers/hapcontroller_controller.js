@@ -2,7 +2,8 @@
 //
 //   node hapcontroller_controller.js --modules DIR/node_modules
 //
-// The lines are those of aiohomekit_controller.py. Of its commands it knows pair (with `method`), accessories, get
+// The lines are those of aiohomekit_controller.py. Of its commands it knows pair (with `method`), transient (a pair-setup that ends
+// after M4), accessories, get
 // (with `options`), put, respond, subscribe, unsubscribe, pairings, add, remove, record, adopt, close and identify.
 "use strict";
 
@@ -63,6 +64,11 @@ const commands = {
       controller: text(data.iOSDevicePairingID),
       ltpk: data.iOSDeviceLTPK,
     };
+  },
+  async transient({ host, port, device_id, setup_code }) {
+    const other = new HttpClient(device_id, host, port);
+    await other.pairSetup(setup_code, 0, 0x10);
+    return true;
   },
   accessories: async () => (await client.getAccessories()).accessories,
   get: ({ ids, options }) => lenient(client.getCharacteristics(ids, options || {})),

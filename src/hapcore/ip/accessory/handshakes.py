@@ -43,6 +43,7 @@ def pair_setup(server: Server, session: Session, request: Request) -> None:
     if session.security is not Security.PLAIN or not request.has_length:
         server.send(session, _MALFORMED)
         return
+    server.end_transients(session)
     session.setups += 1
     if session.setups > MAX_SETUP_MESSAGES:
         error = RemoteProtocolError("an end of pair-setup", f"{session.setups} messages", "connect again")
@@ -98,7 +99,6 @@ def _setup_done(server: Server, session: Session, step: Step, attempts: int) -> 
     if step.transient is None:
         _answer(server, session, step.reply)
     elif session.security is Security.PLAIN:
-        server.end_transients(session)
         server.send(session, write_response(200, _TLV8, step.reply or b""))
         server.secure(session, step.transient, None)
     if step.pairing is not None:
