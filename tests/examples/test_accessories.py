@@ -26,8 +26,9 @@ from hapcore.catalogue.characteristics import (
     TARGET_TEMPERATURE,
 )
 from hapcore.controller.commands import CharacteristicWrite
+from hapcore.engine import ConnectionId
 from hapcore.errors import Refused
-from hapcore.ids import HapStatus
+from hapcore.ids import Caller, HapStatus, Transport
 from hapcore.model.metadata import Permission
 
 LONG = 3600.0
@@ -152,6 +153,19 @@ async def test_who_locks_needs_no_pin_and_stops_the_clock(monkeypatch, lock):
         assert await home.read(LOCK_TARGET_STATE) == 1
 
 
+async def test_a_clock_that_was_stopped_locks_nothing(lock, autojump_clock):
+    mine = Caller(b"me", admin=True, transport=Transport.IP, connection=ConnectionId(1), auth_data=b"482913")
+    opened, closed = lock.LockTargetState.UNSECURED, lock.LockTargetState.SECURED
+    async with trio.open_nursery() as nursery:
+        door = lock.Door(nursery, 10.0)
+        for at, wanted in ((0, opened), (5, closed), (6, opened)):
+            await trio.sleep_until(at)
+            await door.turn(wanted, mine)
+        for at, state in ((11, opened), (15.9, opened), (16.1, closed)):
+            await trio.sleep_until(at)
+            assert lock.lock.lock_current_state.value == state
+
+
 @pytest.mark.parametrize("pin", [None, b"", b"482914", b"4829130", b"482913\n"])
 async def test_no_pin_or_a_wrong_one_opens_nothing(monkeypatch, lock, pin):
     async with visiting(monkeypatch, lock.main) as home:
@@ -248,13 +262,14 @@ ENGINE_WAITS = 9.0
         (["sleep", "600"], HapStatus.TIMED_OUT),
     ],
 )
-async def test_a_camera_that_is_broken(monkeypatch, command, status):
+async def test_a_camera_that_is_broken(monkeypatch, command, status, capsys):
     camera = load("camera.py")
     monkeypatch.setattr(camera, "PATIENCE", 0.2 if status is HapStatus.TIMED_OUT else 8.0)
     async with visiting(monkeypatch, partial(camera.main, command)) as home:
         with pytest.raises(Refused, match=f"status {int(status)} "), trio.fail_after(ENGINE_WAITS):
             await home.client.snapshot(640, 480)
         assert await home.read(STREAMING_STATUS) == b"\x01\x01\x02", "the camera itself is there"
+    assert ("no picture: " in capsys.readouterr().out) == (command[0] in ("false", "./no-such-camera"))
 
 
 # --- a bridge that grows ----------------------------------------------------------------------------------------------
@@ -326,5 +341,6 @@ async def test_a_bridge_grows_and_shrinks(monkeypatch, tmp_path, capsys):
     (folder / "A0000").unlink()
     async with visiting(monkeypatch, again.main) as home:
         assert lamps() == known
+        assert known["Board"] == shelf
         assert records[-1].config_number == first + 4
         assert await home.read(NAME) == "Bridge"
