@@ -23,6 +23,8 @@ __all__ = ["Handle", "Readable", "handle"]
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
+#: Bits of the widest number there is.
+_WIDEST: Final = 64
 #: Characters of a text that `Handle.text` shows.
 _LONGEST: Final = 200
 _SYMBOLS: Final[Mapping[str, str]] = {
@@ -133,6 +135,8 @@ class Readable(CharacteristicId, Generic[T_co]):
             return "true" if shown else "false"
         if isinstance(shown, str):
             return _printable(shown)
+        if isinstance(shown, int) and shown.bit_length() > _WIDEST:
+            return f"<number of {shown.bit_length()} bits>"
         number = f"{shown:.6g}" if isinstance(shown, float) else str(shown)
         return f"{number} {self.unit}" if self.unit else number
 
@@ -165,12 +169,15 @@ def _printable(text: str) -> str:
 
 def _whole(value: Value) -> int | None:
     if isinstance(value, float):
-        return half_up(value) if isfinite(value) else None
-    return int(value) if isinstance(value, int) else None
+        value = half_up(value) if isfinite(value) else None
+    # The text of a longer number, and a float of it, would be errors of their own.
+    return int(value) if isinstance(value, int) and value.bit_length() <= _WIDEST else None
 
 
 def _real(value: Value) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    if isinstance(value, int):
+        value = _whole(value)
+    return None if value is None or isinstance(value, str | bytes) else float(value)
 
 
 def _flag(value: Value) -> bool | None:

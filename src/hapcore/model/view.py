@@ -153,10 +153,11 @@ class May(Generic[T]):
 class AccessoryView:
     """A foreign accessory. `hapcore.catalogue.remote.Accessory` has an attribute for each type of service."""
 
-    __slots__ = ("_services", "description")
+    __slots__ = ("_by_iid", "_services", "description")
 
     def __init__(self, description: AccessoryDescription) -> None:
         self.description = description
+        self._by_iid: dict[int, CharacteristicDescription] | None = None
         self._services: tuple[ServiceView, ...] | None = None
 
     def __repr__(self) -> str:
@@ -198,7 +199,10 @@ class AccessoryView:
 
     def handle(self, iid: int) -> Handle[Value] | None:
         """The characteristic of that number, or None."""
-        found: CharacteristicDescription | None = self.description.find(iid)
+        if self._by_iid is None:
+            listed = self.description.services
+            self._by_iid = {one.iid: one for service in listed for one in service.characteristics}
+        found = self._by_iid.get(iid)
         return None if found is None else handle(found)
 
 
