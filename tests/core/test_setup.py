@@ -602,3 +602,32 @@ def test_no_code_is_shown_to_who_is_refused() -> None:
     accessory.tries, accessory.paired = 0, True
     assert accessory.tried(M1) == (2, 6)
     assert codes_of(accessory) is None
+
+
+WRONG_M3 = tlv8.encode([(Item.STATE, b"\x03"), (Item.PUBLIC_KEY, b"\x05"), (Item.PROOF, bytes(64))])
+TRIES = st.sampled_from(["begin", "wrong", "gone", "malformed", "wait"])
+
+
+@given(st.lists(st.tuples(TRIES, st.sampled_from("abc")), max_size=12))
+@COSTLY
+def test_a_code_is_shown_while_it_is_of_use_and_never_again(steps: list[tuple[str, str]]) -> None:
+    accessory = displaying()
+    hidden: set[str] = set()
+    before: str | None = None
+    for what, owner in steps:
+        if what == "begin":
+            accessory.send(M1, owner)
+        elif what == "wrong":
+            accessory.send(WRONG_M3, owner)
+        elif what == "malformed":
+            accessory.send(b"\x06", owner)
+        elif what == "gone":
+            accessory.desk.release(owner)
+        else:
+            accessory.now += BUSY_SECONDS
+        now = codes_of(accessory)
+        assert (now is None) == (accessory.desk.state is SetupState.M1)
+        if before not in (None, now):
+            hidden.add(before)
+        assert now not in hidden
+        before = now
