@@ -14,6 +14,7 @@ from hapcore.catalogue.values import LockCurrentState, LockTargetState
 from hapcore.controller.device import Device
 from hapcore.discovery import DiscoveredAccessory
 from hapcore.engine import Event
+from hapcore.home.supervision import Happening, ValueChanged
 from hapcore.ids import CharacteristicId, Value
 from hapcore.ip.accessory import UpdateValues
 from hapcore.ip.controller import (
@@ -49,6 +50,13 @@ async def controller(home: hap.Controller, found: DiscoveredAccessory) -> None:
     async with home.start_pairing(found, "lamp") as started:
         assert_type(started, hap.StartedPairing)
         assert_type(await started.finish("031-45-154"), hap.Client)
+    async with home.supervise(["lamp"], [ON, (1, 10)], poll=300, pace=0.5) as happenings:
+        assert_type(happenings, hap.Feed[Happening])
+        async for item in happenings:
+            assert_type(item.alias, str)
+            if isinstance(item, ValueChanged):
+                assert_type(item.id, CharacteristicId)
+                assert_type(item.value, Value)
     assert_type(await home.identify(found), None)
     assert_type(await home.remove("lamp", force=True), None)
 
@@ -56,6 +64,7 @@ async def controller(home: hap.Controller, found: DiscoveredAccessory) -> None:
     await home.pair("192.0.2.7:51826", 3145154, "lamp")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     await home.pair("192.0.2.7:51826", "031-45-154")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     await home.pair(("192.0.2.7", "51826"), "031-45-154", "lamp")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    home.supervise([1])  # type: ignore[list-item] # pyright: ignore[reportArgumentType]
     await home.remove("lamp", forced=True)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
 
 
