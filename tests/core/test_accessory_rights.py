@@ -10,6 +10,8 @@ from tests.core.accessory_rig import Rig, kind
 from tests.core.ble_rig import ADMIN, USER, Refused
 from tests.core.ble_rig import Rig as BleRig
 
+from hapcore.ble.accessory.broadcasts import Interval
+from hapcore.ble.advert import EncryptedAdvert
 from hapcore.codec.pdu import Opcode, PduStatus
 from hapcore.codec.tlv8 import encode
 from hapcore.ids import HapStatus
@@ -254,6 +256,27 @@ def test_a_value_does_not_come_back_to_who_must_not_read_it_over_bluetooth(on_ai
     assert {one for one in asked if found[one]} == denied
     assert read == set(asked) - denied
     assert all(one.value == KEPT for one in denied), "what is refused is not done either"
+
+
+@pytest.mark.parametrize("reserved", [True, False])
+@pytest.mark.parametrize("admin", [True, False])
+def test_what_only_admins_may_read_is_not_broadcast(admin, reserved):
+    """All controllers have the same key: whoever has it reads what is on the air."""
+    told = kind("Told", 1, Format.UINT8, "pr ev bn", int)
+    one = Characteristic(told, KEPT, admin_only_read=reserved, iid=0x200)
+    rig = BleRig(Database([Accessory("Thing", services=[Service(ServiceType("Own", told.uuid), [one], iid=0x100)])]))
+    line = central(rig, admin)
+    configured, _ = line.ask(one.iid, Opcode.CHARACTERISTIC_CONFIGURATION, encode([(1, b"\x01\x00")]))
+    assert configured == (PduStatus.INVALID_REQUEST if reserved else PduStatus.SUCCESS)
+    assert one.iid not in rig.engine.broadcasts.settings or not reserved
+    # One that was configured when everybody might read it.
+    rig.engine.broadcasts.configure(one.iid, Interval.FAST)
+    cell = next(each for each in rig.engine.table.cells.values() if each.protocol)
+    assert line.ask(cell.iid, Opcode.PROTOCOL_CONFIGURATION, encode([(1, b"")]), target=cell.service_iid)[0] == 0
+    line.close()
+    rig.adverts.clear()
+    rig.submit(UpdateValues({one.id: 9}))
+    assert isinstance(rig.on_air, EncryptedAdvert) is not reserved
 
 
 @pytest.mark.parametrize("admin", [True, False])

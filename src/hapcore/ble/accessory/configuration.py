@@ -62,12 +62,12 @@ def characteristic(peripheral: Peripheral, cell: Cell, body: bytes) -> tuple[Pdu
     elif properties[0] & _BROADCAST:
         if interval is not None and (len(interval) != 1 or interval[0] not in _INTERVALS):
             return _INVALID
-        if not cell.characteristic.broadcasts:
+        if not cell.broadcasts:
             return _INVALID
         peripheral.keep(peripheral.broadcasts.configure(cell.iid, Interval(interval[0]) if interval else Interval.FAST))
     elif interval is not None:
         return _INVALID
-    elif cell.characteristic.broadcasts:
+    elif cell.broadcasts:
         peripheral.keep(peripheral.broadcasts.configure(cell.iid, None))
     current = peripheral.broadcasts.settings.get(cell.iid)
     if current is None:

@@ -25,7 +25,7 @@ def raise_event(peripheral: Peripheral, cell: Cell, link: Link | None) -> None:
         if characteristic.notifies and link.writing != cell.handle:
             link.pending.add(cell.handle)
             peripheral.indicate()
-    elif characteristic.broadcasts and _broadcast(peripheral, cell):
+    elif cell.broadcasts and _broadcast(peripheral, cell):
         return
     # The number moves while somebody is connected, too: others see it when that one has gone.
     if characteristic.disconnected_events and not peripheral.state_number.moved:

@@ -125,6 +125,11 @@ class Cell:
         """Whether it stands in the HAP Protocol Information service, the only one that can be configured."""
         return self.service.type.uuid == PROTOCOL_INFORMATION
 
+    @property
+    def broadcasts(self) -> bool:
+        """Whether its value may be broadcast: not what only admins may read, since all controllers share the key."""
+        return self.characteristic.broadcasts and not self.characteristic.admin_only_read
+
     def signature(self) -> bytes:
         """What opcode 01 answers."""
         return write_characteristic_signature(
