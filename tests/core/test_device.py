@@ -9,6 +9,7 @@ import pytest
 from tests.core.ble_device import paired
 from tests.core.controller_peer import DATABASE, answer, knowing, verified
 from tests.core.home_rig import Lamp, Rig
+from tests.core.test_home_radio import PAIRED, Sky
 
 from hapcore.catalogue import remote, service_types, services
 from hapcore.catalogue.characteristics import BRIGHTNESS, ECOBEE_CURRENT_MODE, EVE_ENERGY_WATT, HUE, ON
@@ -21,9 +22,9 @@ from hapcore.codec.pdu import Opcode
 from hapcore.controller.device import Device
 from hapcore.controller.typed import Describe, GetValue, SetValue
 from hapcore.errors import HapError, LocalProtocolError, Refused, RemoteProtocolError, ValueRefused
-from hapcore.home import Ask, Disconnect
+from hapcore.home import Ask, Close, Disconnect
 from hapcore.ids import CharacteristicId
-from hapcore.ip.controller import CharacteristicWrite, GetAccessories, Read, Subscribe, Write
+from hapcore.ip.controller import CharacteristicWrite, GetAccessories, Read, Snapshot, Subscribe, Write
 from hapcore.model.remote import read_accessories
 from hapcore.model.service import Has, Service, ServiceType
 from hapcore.model.view import May, Missing, Must, ServiceView
@@ -383,7 +384,9 @@ def test_over_bluetooth_le():
     air = paired()
     found = air.ask(Describe())
     assert isinstance(found, Device)
-    assert not any(one.value for one in found.services[-1].characteristics), "no value was read"
+    assert not any(one.value for one in found.services[-1].characteristics), "no value was read but names"
+    read = [iid for opcode, iid, _ in air.device.log if opcode == Opcode.CHARACTERISTIC_READ]
+    assert (found.name, [found[1, iid].name for iid in read]) == ("Lamp", ["Name"])
     handle = next(one for each in found.services for one in each.characteristics if one.iid == 0x34)
     assert air.ask(SetValue(handle, 41.5)) is None
     assert air.ask(GetValue(handle)) == 42
@@ -414,3 +417,32 @@ def test_a_handle_from_elsewhere_waits_for_the_database():
     again = Rig(rig.table, discovery=False)
     again.hosts["192.0.2.7", 5001] = there
     assert again.ask(Ask("lamp", GetValue(on), "192.0.2.7:5001")) is False
+
+
+def test_in_a_home_over_bluetooth_le_too() -> None:
+    sky = Sky(PAIRED)
+    found = sky.ask(Ask("lamp", Describe()))
+    (handle,) = (one for each in found.services for one in each.characteristics if one.iid == 0x34)
+    assert sky.ask(Ask("lamp", SetValue(handle, 41.5))) is None
+    assert sky.ask(Ask("lamp", GetValue(handle))) == 42
+    sky.ask(Close())
+    again = Sky(sky.stored, sky.device)
+    again.device.log.clear()
+    known = again.ask(Ask("lamp", Describe()))
+    assert [one.iid for one in known.services] == [one.iid for one in found.services]
+    assert known.name == found.name
+    assert not again.opcodes() & {Opcode.CHARACTERISTIC_SIGNATURE_READ, Opcode.SERVICE_SIGNATURE_READ}
+
+
+def test_pictures_do_not_come_over_bluetooth_le() -> None:
+    for connected in (False, True):
+        sky = Sky(PAIRED)
+        if connected:
+            sky.ask(Ask("lamp", Describe()))
+        try:
+            error = sky.ask(Ask("lamp", Snapshot(640, 360)))
+        except LocalProtocolError as refusal:
+            error = refusal
+        assert type(error) is LocalProtocolError
+        assert "over IP only" in str(error)
+        assert sky.ask(Ask("lamp", Describe())).services, "the link is fine"

@@ -16,12 +16,13 @@ from hapcore.model.remote import AccessoryDescription, CharacteristicDescription
 from hapcore.model.service import ServiceType
 from hapcore.model.uuid import ACCESSORY_INFORMATION, BASE
 
-__all__ = ["AccessoryView", "First", "May", "Missing", "Must", "ServiceView"]
+__all__ = ["NAMES", "AccessoryView", "First", "May", "Missing", "Must", "ServiceView"]
 
 T = TypeVar("T")
 V = TypeVar("V", bound="ServiceView")
 
-_NAMES = ("000000E3" + BASE, "00000023" + BASE)
+#: What people call a service, the better name first: Configured Name and Name.
+NAMES = ("000000E3" + BASE, "00000023" + BASE)
 #: Names that a message lists.
 _LISTED = 12
 #: Types remembered with their class: more than the catalogue has.
@@ -70,7 +71,7 @@ class ServiceView:
     def label(self) -> str:
         """What people call this one: the name it was given, else its own, else its kind."""
         # The name in the Accessory Information is that of the accessory.
-        for uuid in _NAMES if self.description.type != ACCESSORY_INFORMATION else ():
+        for uuid in NAMES if self.description.type != ACCESSORY_INFORMATION else ():
             found = self.description.find(uuid)
             if found is not None and isinstance(found.value, str) and found.value:
                 return found.value

@@ -21,14 +21,11 @@ from hapcore.controller.commands import (
     GetAccessories,
     Identify,
     Read,
-    Snapshot,
     Subscribe,
     Unsubscribe,
     Write,
 )
-from hapcore.controller.device import Device
 from hapcore.controller.results import ReadResult, Status, WriteResult
-from hapcore.controller.typed import Describe, GetValue, SetValue, getting, setting
 from hapcore.errors import LocalProtocolError, RemoteProtocolError, ValueRefused
 from hapcore.ids import CharacteristicId, HapStatus, Value
 from hapcore.model.checks import coerce
@@ -38,14 +35,12 @@ from hapcore.model.uuid import BASE, short_uuid
 
 __all__ = [
     "AUTOMATIC_TIMED_MS",
-    "describe",
+    "database_of",
     "get_accessories",
-    "get_value",
     "identify",
     "read",
     "read_one",
-    "set_value",
-    "snapshot",
+    "readable",
     "subscribe",
     "write",
 ]
@@ -170,7 +165,8 @@ def _fields(session: Session, known: Known, command: Read) -> dict[str, JsonValu
     return found
 
 
-def _database(session: Session) -> Generator[Step, Answer, Database]:
+def database_of(session: Session) -> Generator[Step, Answer, Database]:
+    """Within a procedure: the database, read if it is not known. Raises `RemoteProtocolError`."""
     if session.database is None:
         yield from fetch(session)
     if session.database is None:
@@ -178,35 +174,20 @@ def _database(session: Session) -> Generator[Step, Answer, Database]:
     return session.database
 
 
-def describe(session: Session, _: Describe) -> Procedure:
-    """No value is read; the engine has seen to the database before."""
-
-    def run() -> Procedure:
-        database = yield from _database(session)
-        return Device((database.with_values(session.values, session.subscribed),))
-
-    return run()
-
-
-def get_value(session: Session, command: GetValue[object]) -> Procedure:
-    """A read."""
-    return getting(command, read(session, command.read()))
-
-
-def set_value(session: Session, command: SetValue[object]) -> Procedure:
-    """A write."""
-    return setting(command, write(session, command.write()))
+def readable(session: Session, iid: int, known: Known) -> bool:
+    """Whether a characteristic of the database may be read on this link."""
+    if iid not in session.handles or Permission.READ not in known.description.metadata.perms:
+        return False
+    return known.uuid not in _UNREADABLE and session.find(iid) is not None
 
 
 def get_accessories(session: Session, _: GetAccessories) -> Procedure:
     """The values of everything that can be read; the engine has seen to the database before."""
 
     def run() -> Procedure:
-        database = yield from _database(session)
+        database = yield from database_of(session)
         for iid, known in database.known.items():
-            if iid not in session.handles or Permission.READ not in known.description.metadata.perms:
-                continue
-            if known.uuid in _UNREADABLE or session.find(iid) is None:
+            if not readable(session, iid, known):
                 continue
             try:
                 result = yield from read_one(session, iid)
@@ -218,11 +199,6 @@ def get_accessories(session: Session, _: GetAccessories) -> Procedure:
         return (database.with_values(session.values, session.subscribed),)
 
     return run()
-
-
-def snapshot(_: Session, __: Snapshot) -> Procedure:
-    """There is no way to ask for one."""
-    raise LocalProtocolError("pictures are sent over IP only, and this accessory is reached over Bluetooth LE")
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------

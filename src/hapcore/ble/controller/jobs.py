@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from hapcore.ble.controller import access, chores, handshakes
+from hapcore.ble.controller import typed as typed_access
 from hapcore.ble.controller.session import Session
 from hapcore.ble.controller.states import Kind, Level, Transition
 from hapcore.ble.controller.steps import Procedure
@@ -24,14 +25,14 @@ PROCEDURES: Final[Mapping[type[Command[Any]], tuple[Kind, Level, Build]]] = Mapp
         commands.VerifyPairing: (Kind.VERIFY, Level.SECURED, chores.verified),
         commands.Identify: (Kind.IDENTIFY, Level.DATABASE, access.identify),
         commands.GetAccessories: (Kind.SESSION_REQUEST, Level.DATABASE, access.get_accessories),
-        typed.Describe: (Kind.SESSION_REQUEST, Level.DATABASE, access.describe),
+        typed.Describe: (Kind.SESSION_REQUEST, Level.DATABASE, typed_access.describe),
         commands.Read: (Kind.SESSION_REQUEST, Level.DATABASE, access.read),
         commands.Write: (Kind.SESSION_REQUEST, Level.DATABASE, access.write),
-        typed.GetValue: (Kind.SESSION_REQUEST, Level.DATABASE, access.get_value),
-        typed.SetValue: (Kind.SESSION_REQUEST, Level.DATABASE, access.set_value),
+        typed.GetValue: (Kind.SESSION_REQUEST, Level.DATABASE, typed_access.get_value),
+        typed.SetValue: (Kind.SESSION_REQUEST, Level.DATABASE, typed_access.set_value),
         commands.Subscribe: (Kind.SESSION_REQUEST, Level.DATABASE, access.subscribe),
         commands.Unsubscribe: (Kind.SESSION_REQUEST, Level.NONE, access.subscribe),
-        commands.Snapshot: (Kind.SESSION_REQUEST, Level.NONE, access.snapshot),
+        commands.Snapshot: (Kind.SESSION_REQUEST, Level.NONE, typed_access.snapshot),
         commands.ListPairings: (Kind.SESSION_REQUEST, Level.SECURED, handshakes.list_pairings),
         commands.AddPairing: (Kind.SESSION_REQUEST, Level.SECURED, handshakes.add_pairing),
         commands.RemovePairing: (Kind.SESSION_REQUEST, Level.SECURED, handshakes.remove_pairing),
