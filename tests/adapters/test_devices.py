@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
+from pathlib import Path
 
 import pytest
 import trio
+from tests.cli.program import hap
 
 import hap_asyncio
 import hap_sync
 import hap_trio
-from hapcore.catalogue.services import CameraRTPStreamManagement, Lightbulb
+from hap_sync.recording import Recording
+from hapcore.catalogue.services import CameraRTPStreamManagement, Lightbulb, Television
+from hapcore.catalogue.values import Active
 from hapcore.errors import Refused
 from hapcore.model.accessory import Accessory
+from hapcore.model.characteristic import Characteristic, CharacteristicType
+from hapcore.model.metadata import Format, Metadata
 
 HERE = {"address": "127.0.0.1", "mdns": False}
 #: Longer than one frame, than one portion from a socket, and than any buffer.
 PICTURE = b"\xff\xd8" + bytes(range(256)) * 8192
+TUNE = Metadata(Format.DATA, ["pr", "pw"])
 #: Seconds: a hang shall be told.
 LIMIT = 30
 
@@ -88,3 +96,32 @@ def test_blocking() -> None:
         assert client.snapshot(2048, 1024) == PICTURE[: 2048 * 1024]
         with pytest.raises(Refused, match="accessory 2 has no camera"):
             client.snapshot(2, 2, aid=2)
+
+
+def test_a_recording_of_it_replays_and_tells_no_secret(tmp_path: Path) -> None:
+    tape = tmp_path / "door.jsonl"
+    tune = b"the tune of the door"
+    player = Television("Player", active_identifier=0)
+    echo = CharacteristicType("Tune", "C0FFEE00-0000-4000-8000-0000000000E0", TUNE, bytes)
+    player.add(Characteristic(echo, b"nothing"))
+
+    async def main() -> None:
+        with trio.fail_after(LIMIT), Recording(tape) as recording:
+            async with (
+                hap_trio.open_server(player, **HERE) as server,
+                hap_trio.open_controller(mdns=False, engine=recording) as home,
+            ):
+                client = await home.pair(f"127.0.0.1:{server.port}", server.setup_code, "door")
+                seen = (await client.device()).television
+                await client.set(seen[echo], tune)
+                assert await client.get(seen[echo]) == tune
+                await client.set(seen.active, Active.ACTIVE)
+                assert await client.get(seen.active) is Active.ACTIVE
+
+    trio.run(main)
+    said = tape.read_text(encoding="utf-8")
+    assert said.count("controller.SetValue") == 2
+    assert tune.hex() not in said
+    assert b64encode(tune).decode() not in said
+    replayed = hap("replay", tape)
+    assert replayed.returncode == 0, replayed

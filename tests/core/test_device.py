@@ -409,6 +409,22 @@ def test_in_a_home_a_handle_may_be_older_than_the_connection():
             rig.ask(Ask("lamp", SetValue(light.brightness, 101)))
 
 
+def test_all_who_want_the_database_wait_for_the_same_reading():
+    rig = Rig(discovery=False)
+    rig.hosts["192.0.2.7", 5001] = there = Lamp()
+    rig.pair()
+    rig.ask(Disconnect("lamp"))
+    fresh = Rig(rig.table, discovery=False)
+    fresh.hosts["192.0.2.7", 5001] = there
+    commands = [Ask("lamp", one, "192.0.2.7:5001") for one in (Describe(), Read([there.on]), Describe())]
+    numbers = [fresh.home.submit(one, fresh.now) for one in commands]
+    fresh.run()
+    first, read, second = (fresh.result(one) for one in numbers)
+    assert first.lightbulb.on == second.lightbulb.on == there.on
+    assert read[there.on].status == 0
+    assert first.accessories[1].description is second.accessories[1].description, "one reading"
+
+
 def test_a_handle_from_elsewhere_waits_for_the_database():
     rig = Rig(discovery=False)
     rig.hosts["192.0.2.7", 5001] = there = Lamp()

@@ -110,4 +110,4 @@ def _check(handle: Readable[object], doing: str, status: Status) -> None:
 
 
 #: Commands that count on the database: values are checked and converted by it.
-BY_DATABASE: Final[frozenset[type[Command[Any]]]] = frozenset([Read, Write, Subscribe, GetValue, SetValue])
+BY_DATABASE: Final[frozenset[type[Command[Any]]]] = frozenset([Read, Write, Subscribe, Describe, GetValue, SetValue])

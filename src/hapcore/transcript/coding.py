@@ -16,8 +16,9 @@ from hapcore.crypto.secret import Secret
 from hapcore.errors import HapError
 from hapcore.ids import CharacteristicId
 from hapcore.ip import accessory, controller
-from hapcore.ip.controller import CharacteristicWrite
+from hapcore.ip.controller import CharacteristicWrite, SetValue
 from hapcore.model.database import Database
+from hapcore.model.handle import Readable, handle
 from hapcore.model.metadata import Format, Metadata, Permission, Unit
 from hapcore.model.remote import AccessoryDescription, CharacteristicDescription, ServiceDescription
 from hapcore.model.snapshot import SnapshotReason, SnapshotWanted
@@ -103,6 +104,9 @@ def encode(value: object, masks: Masks, format_of: FormatOf, name: str = "") -> 
             if name in _OPEN or not any(value):  # a key of zeros is none, and engines refuse it
                 return {"$bytes": value.hex()}
             return {"$bytes": (masks.data if name.endswith("ltpk") else masks.value)(value).hex()}
+        case Readable():
+            known = cast("Readable[object]", value).description
+            return {"$handle": encode(attrs.evolve(known, value=None), masks, format_of)}
         case CharacteristicId():
             return {"$id": [value.aid, value.iid]}
         case Secret():
@@ -137,6 +141,10 @@ def _encode_class(value: object, masks: Masks, format_of: FormatOf) -> Json:
         found[alias] = encode(getattr(value, field), masks, format_of, field)
     if isinstance(value, CharacteristicWrite) and isinstance(value.value, str) and not _is_open(format_of(value.id)):
         found["value"] = masks.text(value.value)
+    elif isinstance(value, SetValue):
+        wanted = cast("SetValue[object]", value)
+        if isinstance(wanted.value, str) and not _is_open(format_of(wanted.handle)):
+            found["value"] = masks.text(wanted.value)
     return found
 
 
@@ -171,6 +179,7 @@ class _Other:
 _TAGS: Final[Mapping[str, Callable[[Json], Any]]] = {
     "$enum": _enum,
     "$bytes": bytes.fromhex,
+    "$handle": lambda content: handle(decode(content)),
     "$id": lambda content: CharacteristicId(*content),
     "$secret": lambda content: Secret(bytes.fromhex(content)),
     "$code": lambda content: SetupCode(content, allow_trivial=True),
