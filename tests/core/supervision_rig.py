@@ -79,11 +79,12 @@ class Flat:
         self.announces = True
         self.wires: dict[ConnectionId, ConnectionId] = {}
 
-    def know(self, who: ControllerIdentity) -> None:
-        """This one is paired with it, and nobody else."""
-        paired = PairedController(who.identifier.encode(), who.ltpk, admin=True)
+    def know(self, *admins: ControllerIdentity, guest: ControllerIdentity | None = None) -> None:
+        """These are paired with it, and nobody else."""
         self.table = {key: value for key, value in self.table.items() if not key.startswith("pairing/")}
-        self.table["pairing/" + paired.identifier.hex()] = paired.encode()
+        for who in (*admins, *(() if guest is None else (guest,))):
+            paired = PairedController(who.identifier.encode(), who.ltpk, admin=who is not guest)
+            self.table["pairing/" + paired.identifier.hex()] = paired.encode()
 
     @property
     def record(self) -> PairedAccessory:

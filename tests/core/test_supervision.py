@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from tests.core.supervision_rig import Flat, House, house
+from tests.core.supervision_rig import US, Flat, House, house
 
 from hapcore.catalogue.services import Lightbulb, StatelessProgrammableSwitch
 from hapcore.controller.commands import CharacteristicWrite, Read, Write
@@ -41,7 +41,7 @@ from hapcore.home.racing import HEAD_START
 from hapcore.home.supervision.backoff import CALLED_REST, FIRST_REST, FORGOTTEN_REST, LONGEST_REST
 from hapcore.home.supervision.watch import PROBE_LIMIT
 from hapcore.ip.accessory import ReplaceDatabase
-from hapcore.ip.controller.connection import REQUEST_TIMEOUT
+from hapcore.ip.controller.connection import MAX_WAITING, REQUEST_TIMEOUT
 from hapcore.pairing.records import new_controller_identity
 from hapcore.testing.chance import seeded_entropy
 
@@ -547,6 +547,31 @@ def test_the_database_changes_while_it_is_away(mdns: bool) -> None:
     assert {on, brightness} & changed.added == set()
 
 
+def test_the_first_number_that_is_heard_is_taken_for_the_one_of_the_database() -> None:
+    rig, (lamp,) = house()
+    lamp.announces = False
+    rig.supervise()
+    rig.pass_time(5)
+    sent = rig.sent[lamp.alias]
+    lamp.announces = True
+    rig.announce(lamp)
+    rig.pass_time(1)
+    assert rig.sent[lamp.alias] - sent == 1  # it was asked whether it is still there
+
+
+def test_a_number_that_is_heard_late_may_be_another_one() -> None:
+    rig, (lamp,) = house()
+    lamp.announces = False
+    rig.supervise()
+    rig.pass_time(50)
+    sent = rig.sent[lamp.alias]
+    lamp.announces = True
+    rig.announce(lamp)
+    rig.pass_time(1)
+    assert rig.sent[lamp.alias] - sent >= 3  # the database, events, values
+    assert len([item for item in rig.items(lamp) if isinstance(item, DatabaseChanged)]) == 1
+
+
 def test_the_same_database_is_not_read_again() -> None:
     rig, lamp = watched()
     sent = rig.sent[lamp.alias]
@@ -612,6 +637,48 @@ def test_the_application_comes_first() -> None:
     assert isinstance(rig.replies[number], Done)
     rig.pass_time(30)
     assert rig.available(lamp)
+
+
+def test_what_refuses_events_does_so_until_the_next_connection() -> None:
+    lamp = Flat(1)
+    lamp.light.brightness.admin_only_read = True
+    lamp.know(new_controller_identity(seeded_entropy("owner")), guest=US)
+    rig = House([lamp])
+    rig.supervise(poll=10.0)
+    rig.pass_time(100)
+    assert rig.states(lamp) == [True]
+    assert lamp.light.brightness.id not in rig.values(lamp)
+    rig.update(lamp, {lamp.light.on.id: True})
+    assert rig.values(lamp) == {lamp.light.on.id: True}
+    lamp.know(US)
+    rig.restart(lamp)
+    rig.pass_time(2)
+    rig.update(lamp, {lamp.light.brightness.id: 60})
+    assert rig.values(lamp)[lamp.light.brightness.id] == 60
+    assert rig.items(lamp)[-1] == ValueChanged(lamp.alias, lamp.light.brightness.id, 60, Source.EVENT)
+
+
+def test_too_many_requests_of_the_application_are_no_loss() -> None:
+    rig, lamp = watched()
+    lamp.late = 0.5
+    for _ in range(MAX_WAITING + 1):
+        rig.home.submit(Ask(lamp.alias, Read([lamp.light.on.id])), rig.now)
+    rig.pass_time(0.2)
+    with pytest.raises(LocalProtocolError):
+        rig.submit(Ask(lamp.alias, Read([lamp.light.on.id])))
+    rig.goodbye(lamp)
+    rig.pass_time(60)
+    assert rig.states(lamp) == [True]
+
+
+def test_idle_accessories_cost_no_memory() -> None:
+    rig, (lamp,) = house()
+    rig.supervise(poll=86400.0)
+    for _ in range(300):
+        rig.pass_time(2)
+        rig.announce(lamp)
+    assert rig.sent[lamp.alias] > 300
+    assert len(rig.home._supervision.heap) < 10
 
 
 # --- what else can happen ---------------------------------------------------------------------------------------------

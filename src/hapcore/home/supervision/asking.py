@@ -110,6 +110,8 @@ class Asking:
                 self._asked = self._now
 
     def _put(self, link: Link, command: Command[R], limit: float | None) -> Procedure[R]:
+        if link.waiting:
+            limit = None  # it is asked by others, whose questions come first and have a limit of their own
         task: Task[R] = self._office.agenda.start(self._office.links.ask(link, command))
         self._answer = task.outcome
         result = yield from (task.outcome.wait() if limit is None else self._within(limit, task.outcome))
@@ -120,9 +122,10 @@ class Asking:
         late = TimedOut(f"no answer within {limit:g} s, and it is said to be elsewhere")
         return (yield from self._office.timers.within(limit, answer, late))
 
-    def _hurry(self, limit: float) -> None:
+    def _hurry(self, link: Link, limit: float) -> None:
         """An answer that is on its way comes within so many seconds, or not at all."""
-        self._office.agenda.start(self._hasten(limit, self._answer))
+        if len(link.waiting) == 1:
+            self._office.agenda.start(self._hasten(limit, self._answer))
 
     def _hasten(self, limit: float, answer: Promise[Any]) -> Procedure[None]:
         if not answer.settled and answer not in self._office.timers.entries:

@@ -105,7 +105,7 @@ class Watch(Asking):
             if self._settled and self._link is not None:
                 if self._link.address not in addresses:
                     self._suspect = True
-                    self._hurry(PROBE_LIMIT)
+                    self._hurry(self._link, PROBE_LIMIT)
                 # Who announces itself may also have just started, and know nothing of this connection.
                 self._unsure = self._heard + LATELY <= self._now
             if before is not None and before.state_number != news.state_number:
