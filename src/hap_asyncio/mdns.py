@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import zeroconf
 from attrs import define
-from zeroconf import IPVersion, NonUniqueNameException, RecordUpdate, RecordUpdateListener, ServiceNameAlreadyRegistered
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
-from hapcore.discovery import SERVICE_TYPE, ServiceRecord, device_key, host_label, instance_name
+from hapcore.discovery import SERVICE_TYPE, ServiceRecord, device_key
 from hapcore.errors import HapError, LocalProtocolError
-from hapcore.ip.claims import Claim, Decision
+from hapcore.ip.claims import DEFENCE_SECONDS, Claim, Decision
 from hapcore.ip.interfaces import Interface, announced, check, choose, reachable, senders
 
 from .browser import Browser, Browsing, News, Watch, cancel, present, try_address
@@ -49,28 +50,26 @@ class _Announcement:
     changes: int = 0
 
 
-def _make_info(
-    record: ServiceRecord, name: str, port: int, addresses: Sequence[str], changes: int = 0
-) -> AsyncServiceInfo:
+def _make_info(claim: Claim, port: int, addresses: Sequence[str], changes: int = 0) -> AsyncServiceInfo:
     return AsyncServiceInfo(
         SERVICE_TYPE,
-        f"{name}.{SERVICE_TYPE}",
+        f"{claim.name}.{SERVICE_TYPE}",
         port=port,
-        properties=record.txt(),
-        server=f"{host_label(record.device_id)}.local.",
+        properties=claim.record.txt(),
+        server=claim.host,
         parsed_addresses=[address.partition("%")[0] for address in addresses],  # a scope means nothing to others
         # Receivers drop a packet that equals one of the last second: paired, unpaired and paired again would be lost.
         other_ttl=_TTL - changes % 60,
     )
 
 
-class _Rivals(RecordUpdateListener):
+class _Rivals(zeroconf.RecordUpdateListener):
     """Tells of every service that a host has now, by its name and host: zeroconf minds a taken name only at first."""
 
     def __init__(self, heard: Callable[[str, str], object]) -> None:
         self._heard = heard
 
-    def async_update_records(self, zc: object, now: float, records: list[RecordUpdate]) -> None:  # noqa: ARG002
+    def async_update_records(self, zc: object, now: float, records: list[zeroconf.RecordUpdate]) -> None:  # noqa: ARG002
         """zeroconf's call for the records of one packet."""
         for update in records:
             server: str | None = getattr(update.new, "server", None)
@@ -89,7 +88,6 @@ class Mdns:
         self._chosen = tuple(chosen)
         self._probe = probe
         self._tasks = Tasks()
-        self._loop = asyncio.get_running_loop()
         self._announced: dict[str, _Announcement] = {}
         self._browsers: set[Browser] = set()
         self._browsings: set[Browsing] = set()
@@ -164,8 +162,7 @@ class Mdns:
         """Say goodbye for one accessory, or for all; three times, so it takes 0.25 s. No error if not announced."""
         async with self._order:
             for key in list(self._announced) if device_id is None else [device_key(device_id)]:
-                known = self._announced.get(key)
-                if known is not None:
+                if (known := self._announced.get(key)) is not None:
                     await self._withdraw(known)
 
     def browse(self) -> Browsing:
@@ -182,26 +179,23 @@ class Mdns:
 
     async def _register(self, record: ServiceRecord, port: int, addresses: tuple[str, ...], first: int = 1) -> str:
         for attempt in range(first, _MAX_NAMES + 1):
-            name = instance_name(record.name, attempt)
-            info = _make_info(record, name, port, self._addresses(addresses))
+            claim = Claim(record, attempt)
+            info = _make_info(claim, port, self._addresses(addresses))
+            register = self._responder.async_register_service
             try:
-                repeats = await self._responder.async_register_service(
-                    info, strict=False, cooperating_responders=not self._probe
-                )
-            except (NonUniqueNameException, ServiceNameAlreadyRegistered):
+                repeats = await register(info, strict=False, cooperating_responders=not self._probe)
+            except (zeroconf.NonUniqueNameException, zeroconf.ServiceNameAlreadyRegistered):
                 continue
-            known = _Announcement(Claim(record, attempt), port, addresses, info, repeats)
-            self._announced[device_key(record.device_id)] = known
+            self._announced[device_key(record.device_id)] = _Announcement(claim, port, addresses, info, repeats)
             await asyncio.sleep(0)  # lets the first announcement out
-            return name
+            return claim.name
         raise LocalProtocolError(f"{_MAX_NAMES} names like {record.name!r} are taken on this network", argument="name")
 
     async def _announce_change(self, known: _Announcement, record: ServiceRecord) -> None:
         await cancel(known.repeats)  # repeats of the old record would undo the new one
         known.claim.record = record
         known.changes += 1
-        addresses = self._addresses(known.addresses)
-        known.info = _make_info(record, known.claim.name, known.port, addresses, known.changes)
+        known.info = _make_info(known.claim, known.port, self._addresses(known.addresses), known.changes)
         known.repeats = await self._responder.async_update_service(known.info)
         await asyncio.sleep(0)
 
@@ -231,10 +225,11 @@ class Mdns:
     async def _move(self, chosen: tuple[Interface, ...]) -> None:
         try:
             # Not its method of the same name: that one would announce by itself, for seconds, what is out of date soon.
-            await self._responder.zeroconf.engine.async_update_interfaces(senders(chosen), IPVersion.All, False)
+            await self._responder.zeroconf.engine.async_update_interfaces(
+                senders(chosen), zeroconf.IPVersion.All, False
+            )
         except OSError as error:
             _log.warning("could not follow a change of network interfaces: %s", error)
-            return
         self._chosen = chosen
         for known in self._announced.values():
             await self._announce_change(known, known.claim.record)
@@ -244,7 +239,7 @@ class Mdns:
     def _hear(self, name: str, host: str) -> None:
         """Some host says that a service of this name is its own."""
         for known in self._announced.values():
-            decision = known.claim.heard(name.removesuffix(f".{SERVICE_TYPE}"), host, self._loop.time())
+            decision = known.claim.heard(name.removesuffix(f".{SERVICE_TYPE}"), host, time.monotonic())
             if decision is not Decision.IGNORE:
                 self._tasks.start(self._settle_claim(known, decision))
 
@@ -255,11 +250,16 @@ class Mdns:
                 return
             if decision is Decision.DEFEND:
                 await self._announce_change(known, record)
-                return
-            await cancel(known.repeats)
-            del self._announced[key]
-            self._responder.zeroconf.registry.async_remove(known.info)  # no goodbye: it would be for the other's
-            await self._register(record, known.port, known.addresses, known.claim.attempt + 1)
+            else:
+                await cancel(known.repeats)
+                del self._announced[key]
+                self._responder.zeroconf.registry.async_remove(known.info)  # no goodbye: it would be for the other's
+                await self._register(record, known.port, known.addresses, known.claim.attempt + 1)
+        if decision is Decision.DEFEND:
+            await asyncio.sleep(DEFENCE_SECONDS)  # and then see whether the other has yielded
+            query = zeroconf.DNSOutgoing(0)  # type: ignore[attr-defined]  # public, but not declared so
+            query.add_question(zeroconf.DNSQuestion(known.info.name, 33, 1))  # type: ignore[attr-defined]  # SRV: whose
+            self._responder.zeroconf.async_send(query)
 
 
 @asynccontextmanager

@@ -8,18 +8,20 @@ import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 import trio
 import trio.testing
 import zeroconf
+from zeroconf.asyncio import AsyncZeroconf
 
 from hap_asyncio.browser import present
 from hap_trio.bridge import Way, open_bridge
 from hap_trio.mdns import Browsing, Mdns, open_mdns
 from hapcore.discovery import SERVICE_TYPE, DiscoveredAccessory, FeatureFlags, Gone, ServiceRecord, StatusFlags
 from hapcore.errors import LocalProtocolError
+from hapcore.ip.interfaces import Interface
 
 LOOPBACK = ["127.0.0.1"]
 LIMIT = 20
@@ -215,6 +217,58 @@ async def test_a_taken_name_gets_a_number(near: Mdns, way: Way) -> None:
                     break
 
 
+@asynccontextmanager
+async def _foreign(name: str, host: str) -> AsyncIterator[None]:
+    """A library that is not ours has this name, which it does not ask for, and never yields it."""
+    info = zeroconf.ServiceInfo(
+        SERVICE_TYPE,
+        f"{name}.{SERVICE_TYPE}",
+        port=4712,
+        properties={"id": secrets.token_bytes(6).hex(":").upper(), "md": "Foreign"},
+        server=f"{host}.local.",
+        parsed_addresses=["127.0.0.1"],
+    )
+
+    async def announce() -> AsyncZeroconf:
+        other = AsyncZeroconf(interfaces=LOOPBACK)
+        await other.async_register_service(info, cooperating_responders=True)
+        return other
+
+    async with open_bridge(Way.THREAD) as bridge:
+        other = await bridge.run(announce)
+        try:
+            yield
+        finally:
+            with trio.CancelScope(shield=True):
+                await bridge.run(other.async_close)
+
+
+async def test_a_name_that_a_stranger_has_gets_a_number(way: Way) -> None:
+    name = f"Lamp {secrets.token_hex(6)}"
+    with trio.fail_after(LIMIT):
+        async with _foreign(name, "stranger"), open_mdns(LOOPBACK) as asking:
+            assert await asking.advertise(_record(name), 4711) == f"{name} (2)"
+
+
+@pytest.mark.parametrize("host", ["zzz", "000"], ids=["who is before it", "who is after it, and never yields"])
+async def test_a_name_that_a_stranger_takes_later_is_left_to_it(
+    far: Mdns, way: Way, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("hapcore.ip.claims", "hap_asyncio.mdns"):
+        monkeypatch.setattr(f"{module}.DEFENCE_SECONDS", 0.2)
+    record = _record()
+    with trio.fail_after(LIMIT):
+        async with far.browse() as news, open_mdns(LOOPBACK, probe=False) as near:
+            assert await near.advertise(record, 4711) == record.name
+            assert (await _found(news, record.device_id)).name == record.name
+            async with _foreign(record.name, host):
+                while (await _next(news, record.device_id)).name != f"{record.name} (2)":
+                    pass  # the two take turns
+                await near.update(_changed(record, paired=True))
+                changed = await _found(news, record.device_id)
+                assert (changed.name, changed.paired) == (f"{record.name} (2)", True)
+
+
 async def test_names_that_are_no_labels_are_announced_all_the_same(near: Mdns, far: Mdns) -> None:
     with trio.fail_after(LIMIT):
         async with far.browse() as news:
@@ -250,6 +304,27 @@ async def test_being_cancelled_says_goodbye_too(far: Mdns, way: Way) -> None:
                     scope.cancel()
                     await trio.sleep_forever()
             assert scope.cancelled_caught
+            assert await _next(news, record.device_id) == Gone(record.name, record.device_id)
+
+
+async def test_a_failing_task_says_goodbye_too(far: Mdns, way: Way) -> None:
+    record = _record()
+
+    async def fail(news: Browsing) -> None:
+        async with trio.open_nursery() as nursery, open_mdns(LOOPBACK, probe=False) as near:
+            await near.advertise(record, 4711)
+            await _found(news, record.device_id)
+
+            async def crash() -> None:
+                raise KeyError("mine")
+
+            nursery.start_soon(crash)
+            await trio.sleep_forever()
+
+    with trio.fail_after(LIMIT):
+        async with far.browse() as news:
+            with pytest.raises(BaseExceptionGroup):
+                await fail(news)
             assert await _next(news, record.device_id) == Gone(record.name, record.device_id)
 
 
@@ -428,6 +503,49 @@ async def test_without_an_id_it_is_nobody(far: Mdns) -> None:
                 assert item.name != nobody.name
                 if item.device_id == other.device_id:
                     break
+
+
+# --- interfaces that come and go --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> list[Interface]:
+    """The interfaces of this machine as a test wants them; there is nobody who tells of changes, as on most systems."""
+    interfaces = [Interface("lo", 0, ("127.0.0.1",))]
+    monkeypatch.setattr("hap_asyncio.mdns.present", lambda: list(interfaces))
+    monkeypatch.setattr("hap_asyncio.browser._open_netlink", lambda: None)
+    monkeypatch.setattr("hap_asyncio.browser._LOOK_INTERVAL", 0.01)
+    return interfaces
+
+
+async def test_addresses_that_come_and_go_are_followed(machine: list[Interface], way: Way) -> None:
+    if sys.platform != "linux":
+        return  # 127.0.0.2 takes no rights here only
+    record, named, fixed = _record(), _record(), _record()
+    with trio.fail_after(LIMIT):
+        async with open_mdns(LOOPBACK, probe=False) as far, open_mdns(probe=False) as near, far.browse() as news:
+            await near.advertise(record, 4711)
+            await near.advertise(named, 4711, ["lo"])
+            await near.advertise(fixed, 4711, ["127.0.0.9"])
+            waiting = {record.device_id, named.device_id, fixed.device_id}
+            while waiting:
+                waiting.discard((await anext(news)).device_id)
+            machine[0] = Interface("lo", 0, ("127.0.0.1", "127.0.0.2"))
+            for one in (record, named):
+                while set((await _found(news, one.device_id)).addresses) != {"127.0.0.1", "127.0.0.2"}:
+                    pass
+            await near.update(_changed(fixed, paired=True))
+            assert (await _found(news, fixed.device_id)).addresses == ("127.0.0.9",)
+
+
+async def test_who_looks_hears_on_an_interface_that_comes_later(machine: list[Interface], near: Mdns, way: Way) -> None:
+    record = _record()
+    lo = machine.pop()
+    with trio.fail_after(LIMIT):
+        async with open_mdns() as far, far.browse() as news:
+            await near.advertise(record, 4711)
+            machine.append(lo)
+            await _found(news, record.device_id)
 
 
 # --- interfaces -------------------------------------------------------------------------------------------------------

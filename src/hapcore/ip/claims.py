@@ -8,7 +8,7 @@ from attrs import define
 
 from hapcore.discovery import ServiceRecord, host_label, instance_name
 
-__all__ = ["Claim", "Decision"]
+__all__ = ["DEFENCE_SECONDS", "Claim", "Decision"]
 
 #: Seconds for which a name is defended against somebody who should yield. Who takes it later still, keeps it.
 DEFENCE_SECONDS = 2.0
@@ -44,8 +44,8 @@ class Claim:
         """Somebody announces a service of this instance name on this host.
 
         Of two that hear each other one has to yield and one to stay, without a word between them: the host that comes
-        first in the alphabet yields at once. The other announces again, and yields to whoever goes on after 2 s: it is
-        one that never yields.
+        first in the alphabet yields at once. The other announces again, asks after 2 s who has the name, and yields to
+        whoever says so still: it is one that never yields.
         """
         if name.casefold() != self.name.casefold() or host.casefold() == self.host.casefold():
             return Decision.IGNORE
