@@ -35,7 +35,19 @@ from hapcore.ip import accessory, controller
 from hapcore.model import characteristic, metadata, service
 
 #: Pages whose Python blocks are run, by the tests named after them.
-RUN = {"README", "accessory", "ble", "controller", "embedding", "engine", "programs", "recorder", "setup", "testing"}
+RUN = {
+    "README",
+    "accessory",
+    "ble",
+    "controller",
+    "embedding",
+    "engine",
+    "network",
+    "programs",
+    "recorder",
+    "setup",
+    "testing",
+}
 NAMES = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
