@@ -45,7 +45,7 @@ SnapshotFn: TypeAlias = Callable[[SnapshotWanted, Caller], Awaitable[bytes] | by
 
 def check_image(image: object) -> bytes:
     """The picture if it is one; raises `TypeError` and `ValueError`."""
-    if not isinstance(image, bytes | bytearray | memoryview):
+    if not isinstance(image, bytes | bytearray):
         raise TypeError(f"wanted the bytes of a JPEG, got {type(image).__name__}")
     data = bytes(image)
     if not data.startswith(_JPEG):
