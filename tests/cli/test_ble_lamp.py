@@ -158,7 +158,8 @@ def test_a_controller_is_recorded(home, tmp_path):
 def test_accessories_on_the_network_need_no_radio(home, tmp_path, monkeypatch):
     """Nothing about Bluetooth is even asked for them."""
     records = json.loads(home.options[3].read_text())
-    del records["pairings"]["lamp"]["transport"], records["knowledge"]
+    del records["pairings"]["lamp"]["transport"]
+    records["knowledge"] = {}
     records["pairings"]["lamp"] |= {"addresses": ["127.0.0.1"], "port": 1}
     file = tmp_path / "p.json"
     file.write_text(json.dumps(records))

@@ -21,15 +21,11 @@ from hap_trio.cli.common import (
     tidy,
 )
 from hap_trio.cli.former import shapes
-from hap_trio.cli.progress import Search, looking
+from hap_trio.cli.progress import looking
 from hapcore.catalogue.categories import Category
 from hapcore.discovery import DiscoveredAccessory, Transport
 
 __all__ = ["register"]
-
-
-#: Seconds between two looks at how far a search is.
-TICK = 0.1
 
 
 def category_name(number: int) -> str:
@@ -88,28 +84,18 @@ def table(found: list[DiscoveredAccessory], ble: bool) -> Table:
     return shown
 
 
-async def _tick(shown: Search, seen: dict[str, DiscoveredAccessory], seconds: float) -> None:
-    began = trio.current_time()
-    while shown.seen and (passed := trio.current_time() - began) < seconds:
-        shown.show(len(seen), passed)
-        await trio.sleep(TICK)
-
-
 async def _discover(seconds: float, unpaired: bool, interfaces: tuple[str, ...], ble: bool, style: Style) -> None:
     seen: dict[str, DiscoveredAccessory] = {}
     async with controller(None, mdns=True, interfaces=interfaces, ble=radio(ble)) as home:
-        with looking(seconds) as shown:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_tick, shown, seen, seconds)
-                with trio.move_on_after(seconds):
-                    async for found in home.discover():
-                        if unpaired and found.paired:
-                            seen.pop(found.device_id, None)  # somebody was faster
-                            continue
-                        if style is Style.JSON and seen.get(found.device_id) != found:
-                            emit(record(found))
-                        seen[found.device_id] = found
-                nursery.cancel_scope.cancel()
+        with looking(seconds) as shown, trio.move_on_after(seconds):
+            async for found in home.discover():
+                if unpaired and found.paired:
+                    seen.pop(found.device_id, None)  # somebody was faster
+                    continue
+                if style is Style.JSON and seen.get(found.device_id) != found:
+                    emit(record(found))
+                seen[found.device_id] = found
+                shown.show(len(seen))
     if style is Style.HOMEKIT_PYTHON:
         if ble:
             click.echo()

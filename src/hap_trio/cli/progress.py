@@ -6,7 +6,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+from rich.progress_bar import ProgressBar
 
 from hap_trio.cli.terminal import tidy
 
@@ -55,6 +56,14 @@ def steps(text: str) -> Generator[Steps]:
         yield shown
 
 
+class _Passing(BarColumn):
+    """A bar that grows by itself, with the time."""
+
+    def render(self, task: Task) -> ProgressBar:
+        task.completed = min(task.elapsed or 0.0, task.total or 0.0)
+        return super().render(task)
+
+
 class Search:
     """A search that ends after a known time."""
 
@@ -62,23 +71,18 @@ class Search:
         self._progress = progress
         self._task = None if progress is None else progress.add_task("0 found", total=seconds)
 
-    def show(self, found: int, passed: float) -> None:
-        """So many were found, and so many seconds are over."""
+    def show(self, found: int) -> None:
+        """So many were found."""
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, description=f"{found} found", completed=passed)
-
-    @property
-    def seen(self) -> bool:
-        """Whether anybody looks."""
-        return self._progress is not None
+            self._progress.update(self._task, description=f"{found} found", refresh=True)
 
 
 @contextmanager
 def looking(seconds: float) -> Generator[Search]:
-    """Show how a search goes on, for the length of a block."""
+    """Show how a search goes on, for the length of a block; nothing is left of it."""
     console = _console()
     if not console.is_terminal:
         yield Search(None, seconds)
         return
-    with Progress(BarColumn(), TextColumn("{task.description}"), console=console, transient=True) as progress:
+    with Progress(_Passing(), TextColumn("{task.description}"), console=console, transient=True) as progress:
         yield Search(progress, seconds)
