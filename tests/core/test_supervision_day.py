@@ -41,7 +41,7 @@ class Chaos:
             flat = flats[self._dice.up_to(len(flats)) - 1]
             kinds = self._kinds(flat)
             kinds[self._dice.up_to(len(kinds)) - 1]()
-            self._rig.pass_time(self._dice.between(0.0, 120.0) if self._dice.roll() < 0.5 else self._dice.roll())
+            self._rig.pass_time(self._dice.between(0.0, 300.0) if self._dice.roll() < 0.5 else self._dice.roll())
 
     def _kinds(self, flat: Flat) -> list[Callable[[], None]]:
         rig = self._rig
