@@ -31,6 +31,8 @@ CODE = "031-45-154"
 WRONG = "111-22-334"
 #: How many pairings are changed, and wrong codes refused, in the time a process lives at most once it is at work.
 CHANGES, REFUSALS = 10, 5
+#: The machine may get busier or less so: the next one lives longer if this one has acknowledged nothing, else shorter.
+LONGER, SHORTER = 1.6, 0.9
 #: Pairings that are there at a time, beside the first: there is room for 16.
 ROOM = 12
 
@@ -107,7 +109,7 @@ def pairings(folder: Path, times: int, dice: random.Random) -> dict[str, int]:
         for kill in range(times):
             accessory = Accessory(state, dice.uniform(0.0001, change / 2 * CHANGES))
             lamp = home.connect("lamp", address=accessory.where)
-            wanted = dict(known)
+            wanted = before = dict(known)
             lamp.pairings()
             accessory.begin_to_die()
             with suppress(HapError):
@@ -125,6 +127,7 @@ def pairings(folder: Path, times: int, dice: random.Random) -> dict[str, int]:
                     found["acknowledged"] += 1
             lamp.close()
             accessory.end()
+            change *= LONGER if known == before else SHORTER
             there = paired(state)
             found["kills"] += 1
             if there == wanted != known:
@@ -156,6 +159,7 @@ def failures(folder: Path, times: int, dice: random.Random) -> dict[str, int]:
                         break
                     seen += 1
             accessory.end()
+            refusal *= SHORTER if seen else LONGER
             found["kills"] += 1
             found["acknowledged"] += seen
             counted = attempts(state) - before
@@ -192,6 +196,7 @@ def controllers(folder: Path, times: int, dice: random.Random) -> dict[str, int]
         with os.fdopen(read, "rb") as line:
             acknowledged = line.read() == b"paired"
         os.waitpid(process, 0)
+        pairing *= SHORTER if acknowledged else LONGER
         found["kills"] += 1
         found["acknowledged"] += acknowledged
         with hap_sync.open_controller(book, mdns=False) as home:
