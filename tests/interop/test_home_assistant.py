@@ -64,6 +64,7 @@ class House:
         found = self._do("poll", ids=self.ids, batch=batch)
         self.took[f"poll by {batch}"] = found["seconds"]
         assert found["values"].keys() == set(self.ids)
+        assert len(self.ids) == 4 * LAMPS
         return found["values"]
 
     def subscribe(self) -> None:
