@@ -240,6 +240,32 @@ def test_removed_ones_are_watched_over_no_more() -> None:
     assert len(rig.connects) == 2
 
 
+def test_one_of_several_is_removed_and_paired_again() -> None:
+    rig, (first, second) = house(2)
+    rig.supervise(aliases=[first.alias, second.alias])
+    rig.pass_time(1)
+    rig.submit(Remove(first.alias))
+    assert rig.states(first) == [True, False]
+    first.know(US)
+    rig.restart(first)
+    rig.submit(Adopt(first.record))
+    rig.pass_time(1)
+    assert rig.states(first) == [True, False, True]
+    rig.submit(Remove(first.alias))
+    assert not rig.ended
+    rig.submit(Remove(second.alias))
+    assert rig.ended == {"reader": None}
+
+
+def test_a_reason_keeps_nothing_alive() -> None:
+    rig, lamp = watched()
+    rig.kill(lamp)
+    rig.pass_time(200)
+    gone = rig.items(lamp)[-1]
+    assert isinstance(gone, Unavailable)
+    assert gone.reason.__traceback__ is None
+
+
 def test_it_was_reset_and_is_paired_again() -> None:
     rig, lamp = watched()
     other = new_controller_identity(seeded_entropy("other"))

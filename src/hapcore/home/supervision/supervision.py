@@ -148,7 +148,7 @@ class Supervision:
             watch.summon()
             return
         for command in self._readers.values():
-            if command.aliases is None:
+            if command.aliases is None or alias in command.aliases:
                 self._join(alias, command)
 
     def _device(self, alias: str) -> str:

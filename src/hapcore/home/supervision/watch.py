@@ -189,7 +189,8 @@ class Watch(Asking):
             self._backoff.failed()
         if link is not None and not self._air:
             self._office.links.close(link)
-        self.ledger.unavailable(failure)
+        # What is told may be kept for long, and must not keep everything alive that it came through.
+        self.ledger.unavailable(failure.with_traceback(None))
         return FORGOTTEN_REST if is_forgotten(failure) else self._backoff.rest()
 
     def _rest(self, seconds: float, least: float) -> Procedure[None]:
