@@ -197,6 +197,9 @@ def test_a_whole_life(tmp_path):
         on = re.search(r"^  (1\.\d+): \(.*\) >on< \[pr,pw,ev\]\n    Value: False$", compact, re.M)[1]
         assert json.loads(done("accessories", *known, "-o", "json"))[0]["aid"] == 1
         assert done("put", *known, "-c", on, "true") == ""
+        for text, value in (("n", False), ("y", True), ("f", False), ("T", True)):
+            assert done("put", *known, "-c", on, text) == ""
+            assert one.light.on.value is value
         assert json.loads(done("get", *known, "-c", on)) == {on: {"value": True}}
         told = json.loads(done("get", *known, "-c", on, "-m", "-p", "-t", "-e"))[on]
         assert (told["format"], told["type"], told["ev"], sorted(told["perms"])) == (

@@ -41,6 +41,7 @@ COMMANDS = [
         for name in (
             "demo",
             "serve",
+            "init",
             "discover",
             "pair",
             "unpair",
@@ -57,6 +58,8 @@ COMMANDS = [
     ["pairings", "list"],
     ["pairings", "add"],
     ["pairings", "remove"],
+    ["pairings", "prepare"],
+    ["pairings", "finish"],
 ]
 
 

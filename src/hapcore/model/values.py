@@ -154,6 +154,6 @@ def _short(text: str) -> str:
 
 #: As much of a wrong value as a message quotes.
 _QUOTED = 60
-_TRUE = frozenset({"true", "on", "yes", "1"})
-_FALSE = frozenset({"false", "off", "no", "0"})
+_TRUE = frozenset({"true", "on", "yes", "t", "y", "1"})
+_FALSE = frozenset({"false", "off", "no", "f", "n", "0"})
 _WORDS = {"true": 1, "false": 0}
