@@ -12,9 +12,6 @@ from typing import TypeVar, cast
 from hap_sync.keylog import watch
 from hap_sync.store import MemoryStore, Store
 from hapcore import engine as hap
-from hapcore.home import Home
-from hapcore.ip.accessory import Server
-from hapcore.ip.controller import Connection
 from hapcore.ip.drive import Drive, outcome
 
 from .tasks import Tasks, Uncancelled
@@ -33,7 +30,7 @@ class Pump(Drive[Wire]):
     polled meanwhile: what acknowledges a fact leaves after the fact is on disk.
     """
 
-    def __init__(self, engine: Server | Connection | Home, report: Callable[[hap.Output], None], store: Store) -> None:
+    def __init__(self, engine: hap.Driven, report: Callable[[hap.Output], None], store: Store) -> None:
         super().__init__(engine, watch(engine, report), store)
         self.engine = engine
         self.tasks = Tasks()

@@ -7,15 +7,22 @@ Whatever a thread has opened here is served while any of its calls waits, and on
 arrive and deadlines are kept as long as a call such as `run()`, `read()` or the iteration over changes is active.
 """
 
-from hap_sync.client import Client
-from hap_sync.controller import Controller, Discovery, StartedPairing, open_controller
+from typing import TYPE_CHECKING
+
 from hap_sync.entropy import system_entropy
 from hap_sync.feed import Feed
 from hap_sync.mdns import Mdns, open_mdns
 from hap_sync.server import AccessoryServer, Settings, open_server, serve
-from hap_sync.session import Session, open_connection
 from hap_sync.store import FileStore, MemoryStore
 from hap_sync.wire import Transport
+from hapcore.lazy import lazily
+
+if TYPE_CHECKING:
+    from hap_sync.client import Client
+    from hap_sync.controller import Controller, Discovery, StartedPairing, open_controller
+    from hap_sync.session import Session, open_connection
+else:  # the half of controllers: an accessory starts sooner without it
+    __getattr__ = lazily(__name__, "client", "controller", "session")
 
 __all__ = [
     "AccessoryServer",

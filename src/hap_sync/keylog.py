@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from hapcore.engine import Engine, Output
+from hapcore.engine import Driven, Output
 from hapcore.pairing.keylog import SessionKeysMade, write_line
 
 __all__ = ["VARIABLE", "watch"]
@@ -22,7 +22,7 @@ _log = logging.getLogger("hap_sync")
 _broken: set[str] = set()
 
 
-def watch(engine: Engine, report: Callable[[Output], None]) -> Callable[[Output], None]:
+def watch(engine: Driven, report: Callable[[Output], None]) -> Callable[[Output], None]:
     """What to give the engine's outputs to instead of `report`: the same, where no key log is wanted."""
     path = os.environ.get(VARIABLE)
     if not path:

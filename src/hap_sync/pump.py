@@ -10,9 +10,6 @@ from functools import partial
 from typing import Final, TypeVar, cast
 
 from hapcore import engine as hap
-from hapcore.home import Home
-from hapcore.ip.accessory import Server
-from hapcore.ip.controller import Connection
 from hapcore.ip.drive import Drive, outcome
 
 from .keylog import watch
@@ -40,9 +37,7 @@ class Pump(Drive[Wire]):
     disk. The application's functions are never called from within: `report` may only take note.
     """
 
-    def __init__(
-        self, engine: Server | Connection | Home, loop: Loop, report: Callable[[hap.Output], None], store: Store
-    ) -> None:
+    def __init__(self, engine: hap.Driven, loop: Loop, report: Callable[[hap.Output], None], store: Store) -> None:
         super().__init__(engine, watch(engine, report), store)
         self.engine = engine
         self.loop = loop

@@ -13,9 +13,6 @@ import trio
 from hap_sync.keylog import watch
 from hap_sync.store import MemoryStore, Store
 from hapcore import engine as hap
-from hapcore.home import Home
-from hapcore.ip.accessory import Server
-from hapcore.ip.controller import Connection
 from hapcore.ip.drive import Drive, outcome
 
 from .wire import End, Take, Wire
@@ -42,11 +39,7 @@ class Pump(Drive[Wire]):
     """
 
     def __init__(
-        self,
-        engine: Server | Connection | Home,
-        nursery: trio.Nursery,
-        report: Callable[[hap.Output], None],
-        store: Store,
+        self, engine: hap.Driven, nursery: trio.Nursery, report: Callable[[hap.Output], None], store: Store
     ) -> None:
         super().__init__(engine, watch(engine, report), store)
         self.engine = engine

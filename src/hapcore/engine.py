@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, NewType, TypeVar
+from typing import Any, Generic, NewType, Protocol, TypeVar
 
 from attrs import field, frozen
 
@@ -25,6 +25,7 @@ __all__ = [
     "CommandId",
     "ConnectionId",
     "Done",
+    "Driven",
     "Effect",
     "Engine",
     "Event",
@@ -122,6 +123,28 @@ class Failed(Reply):
 
     command: CommandId
     error: HapError
+
+
+class Driven(Protocol):
+    """What an adapter drives: any `Engine` that takes commands and has to be told the time."""
+
+    tells_keys: bool
+
+    def poll(self) -> Output | None:
+        """As in `Engine`."""
+
+    def next_timeout(self) -> float | None:
+        """As in `Engine`."""
+
+    def effect_failed(self, effect: Effect, reason: str, now: float, *, cause: Exception | None = None) -> None:
+        """As in `Engine`."""
+
+    def handle_timeout(self, now: float) -> None:
+        """It is due, by `next_timeout()`."""
+
+    def submit(self, command: Command[Any], now: float) -> CommandId:
+        """Take a command; its end is told with this number. Raises for the caller's own mistakes."""
+        ...
 
 
 _Continuation = Callable[[], None]

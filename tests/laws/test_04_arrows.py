@@ -7,7 +7,7 @@ from tests.laws.source import ADAPTERS, CORE, SRC, files, imports, module_name, 
 
 #: From the ground up. A package may import those before it, and itself.
 LAYERS = [
-    ("hapcore.errors", "hapcore.entropy", "hapcore.engine", "hapcore.ids"),
+    ("hapcore.errors", "hapcore.entropy", "hapcore.engine", "hapcore.ids", "hapcore.lazy"),
     ("hapcore.codec",),
     ("hapcore.crypto",),
     ("hapcore.setup_code", "hapcore.model", "hapcore.catalogue", "hapcore.pairing"),

@@ -10,8 +10,8 @@ from hapcore.engine import (
     CloseConnection,
     ConnectionId,
     Done,
+    Driven,
     Effect,
-    Engine,
     Failed,
     Forget,
     Output,
@@ -58,7 +58,7 @@ class Drive(ABC, Generic[W]):
     After every input given to the engine, `drain()` must be called.
     """
 
-    def __init__(self, engine: Engine, report: Callable[[Output], None], table: Table) -> None:
+    def __init__(self, engine: Driven, report: Callable[[Output], None], table: Table) -> None:
         self._polled = engine
         self._report = report
         self._table = table
