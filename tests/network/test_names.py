@@ -77,8 +77,10 @@ def test_the_command_says_goodbye_too(network: Network) -> None:
     lamp, phone = network.host("lamp"), network.host("phone")
     lamp.plug("eth0", "10.0.0.2/24")
     phone.plug("eth0", "10.0.0.3/24")
-    with phone.run("peer.py", "browse", "trio") as browser, lamp.run("hap", "serve", "switch", "--json") as command:
-        browser.wait_for(event="found")
+    lamp.plug("eth1", "10.1.0.2/24", segment="guests")
+    command_line = ("hap", "serve", "switch", "--address", "eth0", "--json")
+    with phone.run("peer.py", "browse", "trio") as browser, lamp.run(*command_line) as command:
+        assert browser.wait_for(event="found")["addresses"] == ["10.0.0.2"]
         assert command.end(signal.SIGTERM) == 0
         browser.wait_for(event="gone", limit=5)
 

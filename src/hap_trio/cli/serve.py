@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import signal
+import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import cast
@@ -105,6 +106,11 @@ def local_address(ctx: click.Context, parameter: click.Parameter, value: str | N
     return value
 
 
+def listening_address(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """An address, or the name of an interface of this machine."""
+    return value if value in {name for _, name in socket.if_nameindex()} else local_address(ctx, parameter, value)
+
+
 state_option = click.option(
     "--state", type=click.Path(dir_okay=False), help="The file that keeps identity and pairings."
 )
@@ -119,7 +125,7 @@ port_option = click.option(
 @click.option("--seed", type=int, help="What happens in busy-home, and when: the same each time.")
 @click.option("--name", help="How it announces itself.")
 @state_option
-@click.option("--address", callback=local_address, help="Listen on this local address only.")
+@click.option("--address", callback=listening_address, help="Listen on this local address, or interface (eth0), only.")
 @port_option
 @code_option
 @click.option("--display", is_flag=True, help="Show a fresh setup code for each attempt to pair, like a display.")
