@@ -47,7 +47,7 @@ MEASURES = {
     "imports": alone.imports,
 }
 #: Those that need no peers.
-ALONE = {"floor", "adapters", "recorder", "decode", "slow"}
+ALONE = {"floor", "adapters", "recorder", "decode", "slow", "changes"}
 
 
 def versions() -> dict[str, str]:
