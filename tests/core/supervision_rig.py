@@ -73,6 +73,8 @@ class Flat:
         self.mute = False
         self.stutters = False
         self.late = 0.0
+        #: What becomes of its answers within a session.
+        self.spoil: Callable[[bytes], bytes] = lambda message: message
         #: Refuses connections.
         self.full = False
         #: Announces itself.
@@ -158,7 +160,10 @@ class House:
         if address is not None:
             self._leave(flat)
             flat.address = address
-        flat.server = make_server(flat.what, {"setup_code": CODE.text}, flat.table, flat.entropy)
+        server = flat.server = make_server(flat.what, {"setup_code": CODE.text}, flat.table, flat.entropy)
+        send: Any = server.send
+        # An accessory says what it likes; only what is encrypted is believed to be its own.
+        vars(server)["send"] = lambda session, data: send(session, flat.spoil(data) if session.sealer else data)
         self._by_address[flat.address] = flat
         self._listen(flat)
         self.announce(flat)

@@ -9,7 +9,7 @@ from hapcore.controller.commands import GetAccessories, Subscribe
 from hapcore.controller.events import CharacteristicChanged, EventUnreadable, SessionClosed
 from hapcore.discovery import DiscoveredAccessory, Gone, Transport
 from hapcore.engine import Event
-from hapcore.errors import Disconnected, HapError, Refused
+from hapcore.errors import Disconnected, HapError, Refused, RemoteProtocolError
 from hapcore.home.commands import Supervise
 from hapcore.home.link import Link, Stopped
 from hapcore.home.procedure import Procedure, Task
@@ -173,6 +173,7 @@ class Watch(Asking):
         if self._ended():
             raise Stopped
         self._link = link
+        self._summoned = False  # by this very connection
         office.links.keep(link, self, self.ledger.events)
         yield from self._restore(link)
         yield from self._serve(link)
@@ -214,7 +215,13 @@ class Watch(Asking):
         if self._outdated(link):
             self._stale = False
             announced = 0 if self._found is None else self._found.config_number
-            yield from self._ask(link, GetAccessories())
+            try:
+                accessories = yield from self._ask(link, GetAccessories())
+                if not any(each.services for each in accessories):
+                    raise RemoteProtocolError("services in the database", "none")
+            except HapError:
+                self._stale = True  # also on the next connection
+                raise
             self._config, self._read_at, self._read_on = announced, self._now, link
         self._changed = self._doubtful = False
         ledger.learn(link.carrier.accessories)
