@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -11,10 +12,13 @@ from tests.adapters.tearing import Disk, Fault
 from tests.adapters.test_tearing import ERRORS, FAULTS, FILE, Reader, Table, inserted
 from tests.core.accessory_rig import CODE, TLV8, Draws, Lamp, Line, Rig
 
+import hap_sync
 from hap_sync.store import FileStore
+from hapcore.catalogue.services import Lightbulb
 from hapcore.codec.http import Response, write_request
 from hapcore.codec.tlv8 import decode
 from hapcore.engine import Forget, Persist
+from hapcore.errors import Refused
 from hapcore.ip.accessory import Config, ReplaceDatabase, Server
 from hapcore.model.accessory import Accessory
 from hapcore.pairing.pairings import encode_add, encode_remove
@@ -286,3 +290,25 @@ def test_another_database_while_every_call_fails_in_turn(how: str, lasting: bool
             break
         call += 1
     assert call > 5
+
+
+def test_a_full_disk_over_the_network(caplog: pytest.LogCaptureFixture) -> None:
+    """The controller is refused, the log names the file and the reason, and with room on the disk all is well."""
+    disk = Disk()
+    here = {"state": FILE, "setup_code": CODE.text, "address": "127.0.0.1", "mdns": False}
+    with (
+        inserted(disk),
+        hap_sync.open_server(Lightbulb("Lamp", on=False), **here) as server,
+        hap_sync.open_controller(mdns=False) as home,
+    ):
+        disk.fault = Fault(len(disk.calls), errno.ENOSPC, lasting=True)
+        with pytest.raises(Refused, match="500"):
+            home.pair(f"127.0.0.1:{server.port}", CODE.text, "lamp")
+        assert not server.paired
+        (told,) = [record.getMessage() for record in caplog.records if record.name == "hap_sync"]
+        assert told.startswith("could not store pairing/")
+        assert "No space left on device" in told
+        assert FOLDER in told
+        disk.fault = None
+        home.pair(f"127.0.0.1:{server.port}", CODE.text, "lamp").accessories()
+        assert server.paired
