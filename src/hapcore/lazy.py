@@ -9,13 +9,16 @@ __all__ = ["lazily"]
 
 
 def lazily(package: str, *modules: str) -> Callable[[str], object]:
-    """A `__getattr__` for `package`: what its `__all__` names and it has not loaded yet is in one of `modules`."""
+    """A `__getattr__` for `package`: what its `__all__` names and it has not loaded yet is in one of `modules`.
+
+    Modules are named as seen from the package: `client` is in it, `.ids` beside it.
+    """
 
     def find(name: str) -> object:
         whole = import_module(package)
         if name in whole.__all__:
             for module in modules:
-                found = import_module(f"{package}.{module}")
+                found = import_module(f".{module}", package)
                 if name in found.__all__:
                     value = getattr(found, name)
                     setattr(whole, name, value)

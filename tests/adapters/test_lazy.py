@@ -19,7 +19,20 @@ def test_serving_needs_no_controller(adapter: str) -> None:
     assert not [name for name in loaded if name.startswith(("hapcore.home", "hapcore.ip.controller", "hapcore.ble"))]
 
 
-@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_what_a_product_is_made_of_costs_only_what_is_used() -> None:
+    program = "import sys\nfrom hapcore.accessory import Caller\nprint(*[n for n in sys.modules if n[:7] == 'hapcore'])"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert sorted(loaded) == [
+        "hapcore",
+        "hapcore.accessory",
+        "hapcore.engine",
+        "hapcore.errors",
+        "hapcore.ids",
+        "hapcore.lazy",
+    ]
+
+
+@pytest.mark.parametrize("adapter", [*ADAPTERS, "hapcore.accessory", "hapcore.controller"])
 def test_every_name_is_there(adapter: str) -> None:
     package = importlib.import_module(adapter)
     for name in package.__all__:

@@ -197,3 +197,11 @@ def test_a_name_that_is_set_later_is_checked_too():
     Database([light])
     with pytest.raises(ValueRefused, match="Name"):
         light.information[NAME].value = "a" * 65
+
+
+@pytest.mark.parametrize("name", ["", "a" * 65, "é" * 33, "Lamp\n", "\x7f", "\ud800"])
+def test_what_is_no_name_renames_nothing(name):
+    lamp = Accessory.of(Lightbulb("Lamp"))
+    with pytest.raises(ValueRefused):
+        lamp.name = name
+    assert (lamp.name, lamp.made_as) == ("Lamp", None)

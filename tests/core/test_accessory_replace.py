@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from tests.core.accessory_rig import Lamp, Rig
 
+from hapcore.accessory.commands import AddAccessories
+from hapcore.catalogue.services import Lightbulb, Switch
 from hapcore.discovery import Advertise
 from hapcore.ip.accessory import AnswerRead, AnswerWrite, ReadRequested, ReplaceDatabase, UpdateValues, WriteRequested
 from hapcore.model.accessory import Accessory
+from hapcore.model.information import NAME
 
 
 def test_the_number_of_the_configuration_follows_the_database():
@@ -50,3 +54,18 @@ def test_questions_under_way_are_answered_from_the_new_database():
     rig.submit(AnswerWrite(rig.said(WriteRequested)[-1].request))
     assert [one["status"] for one in json.loads(reader.take().body)["characteristics"]] == [-70409, -70409]
     assert writer.take().status == 204
+
+
+@pytest.mark.parametrize("key", [None, "lamp-1"])
+def test_a_new_name_is_read_and_changes_no_number(key):
+    lamp = Accessory("Shelf", services=[Lightbulb(on=False)], key=key)
+    rig = Rig(accessories=[Accessory.bridge("Bridge"), lamp])
+    line = rig.session()
+    numbers = dict(rig.server.database.ids)
+    lamp.name = "Ceiling"
+    lamp.name = "Window"
+    assert json.loads(line.get(str(lamp.information[NAME].id)).body)["characteristics"][0]["value"] == "Window"
+    rig.submit(AddAccessories(Accessory("Shelf", services=[Switch(on=False)], key="another")))
+    assert numbers.items() <= dict(rig.server.database.ids).items()
+    assert rig.server.database.accessories[1].aid == 2
+    assert lamp.main_service.on.id == (2, numbers["lamp-1/43/25" if key else "Shelf/43/25"])

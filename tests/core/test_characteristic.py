@@ -24,6 +24,22 @@ def test_flags_follow_the_permissions() -> None:
     assert (lock.writable, lock.timed, lock.write_response, lock.authorized, lock.hidden) == (True,) * 5
 
 
+def test_timed_and_authorized_are_added_to_what_the_type_permits() -> None:
+    plain = Characteristic(c.LOCK_TARGET_STATE)
+    lock = Characteristic(c.LOCK_TARGET_STATE, timed=True, authorized=True)
+    assert lock.perms == plain.perms | {Permission.TIMED_WRITE, Permission.ADDITIONAL_AUTHORIZATION}
+    assert lock.timed
+    assert lock.authorized
+    assert Characteristic(c.LOCK_TARGET_STATE, timed=True).perms == plain.perms | {Permission.TIMED_WRITE}
+    assert Characteristic(c.LOCK_TARGET_STATE, authorized=False).metadata is c.LOCK_TARGET_STATE.metadata
+
+
+def test_timed_and_authorized_go_beside_permissions_of_ones_own() -> None:
+    lock = Characteristic(c.LOCK_TARGET_STATE, perms=["pr", "pw", "tw"], timed=False, authorized=True)
+    assert sorted(lock.perms) == ["aa", "pr", "pw"]
+    assert sorted(Characteristic(c.LOCK_TARGET_STATE, perms=["pw"]).perms) == ["pw"]
+
+
 def test_setting_checks_and_stores() -> None:
     brightness = Characteristic(c.BRIGHTNESS, 40)
     assert (brightness.value, brightness.to_wire()) == (40, b"40")

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from hashlib import sha512
 from typing import TypeVar
 
-from hapcore.errors import LocalProtocolError
+from hapcore.errors import LocalProtocolError, ValueRefused
 from hapcore.model.characteristic import AnyCharacteristic, Characteristic, CharacteristicType
 from hapcore.model.group import Group, ReadsFn, WritesFn
 from hapcore.model.information import (
@@ -18,6 +18,7 @@ from hapcore.model.information import (
     MODEL,
     NAME,
     SERIAL_NUMBER,
+    is_one_line,
 )
 from hapcore.model.service import Service
 from hapcore.model.snapshot import SnapshotFn
@@ -49,7 +50,18 @@ class Accessory:
     names the accessory for its stable numbers; `aid` fixes the accessory id.
     """
 
-    __slots__ = ("aid", "category", "fixed_aid", "identify_fn", "key", "reading", "services", "snapshot_fn", "writing")
+    __slots__ = (
+        "aid",
+        "category",
+        "fixed_aid",
+        "identify_fn",
+        "key",
+        "made_as",
+        "reading",
+        "services",
+        "snapshot_fn",
+        "writing",
+    )
 
     def __init__(
         self,
@@ -77,6 +89,8 @@ class Accessory:
         self.category = category if category is not None else (main.type.category if main else None) or OTHER
         #: None until the database decides: the accessory at its head is "main", the others go by their name.
         self.key = key
+        #: What it was called before it was renamed: its numbers stay with that where there is no key.
+        self.made_as: str | None = None
         if self.find_service(ACCESSORY_INFORMATION) is None:
             if model is None:
                 model = main.type.name if main else "Accessory"
@@ -110,8 +124,20 @@ class Accessory:
 
     @property
     def name(self) -> str:
-        """What Accessory Information says."""
+        """What Accessory Information says. Setting it renames the accessory, also while it is served.
+
+        Numbers stay with the key; without one they stay for as long as the program runs. Controllers hear of a new name
+        when they read the database again. Raises `ValueRefused` where it is no name (1 to 64 bytes, in one line).
+        """
         return self.information[NAME].value
+
+    @name.setter
+    def name(self, name: str) -> None:
+        if not name or not is_one_line(name):
+            raise ValueRefused("wanted 1 to 64 bytes without line ends", argument="name")
+        before, self.information[NAME].value = self.name, name
+        if self.made_as is None:
+            self.made_as = before
 
     @property
     def information(self) -> Service:

@@ -48,9 +48,11 @@ class CharacteristicType(Generic[T]):
 class Characteristic(Generic[T]):
     """A characteristic of our own accessory; `T` is the Python type of its value.
 
-    The keyword arguments from `perms` to `description` replace what the type says; `key` names the characteristic for
-    its stable number and is its type unless given; `iid` fixes the number. A `control_point` (by default tlv8 with
-    write-response) is not read for the accessory database. Raises `LocalProtocolError` and `ValueRefused`.
+    The keyword arguments from `perms` to `description` replace what the type says. `timed` has it take timed writes
+    only (HAP 9.4), `authorized` writes whose authorization data a setter judges (HAP 9.5), without all of `perms` being
+    repeated. `key` names the characteristic for its stable number and is its type unless given; `iid` fixes the number.
+    A `control_point` (by default tlv8 with write-response) is not read for the accessory database. Raises
+    `LocalProtocolError` and `ValueRefused`.
 
     Over Bluetooth LE only: `clear_read` and `clear_write` open it to everybody, without any session, and
     `disconnected_events` has a change raise the state number that is advertised; by default that is so for what is
@@ -103,6 +105,8 @@ class Characteristic(Generic[T]):
         value: T | None = None,
         *,
         perms: Iterable[Permission | str] | None = None,
+        timed: bool | None = None,
+        authorized: bool | None = None,
         unit: Unit | None = None,
         min: float | None = None,  # noqa: A002 - the names of the fields of Metadata
         max: float | None = None,  # noqa: A002
@@ -122,7 +126,9 @@ class Characteristic(Generic[T]):
         iid: int | None = None,
     ) -> None:
         meta = type.metadata.but(
-            perms=perms,
+            perms=type.metadata.permitting(
+                perms, {Permission.TIMED_WRITE: timed, Permission.ADDITIONAL_AUTHORIZATION: authorized}
+            ),
             unit=unit,
             min=min,
             max=max,

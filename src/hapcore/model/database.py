@@ -66,7 +66,7 @@ class Database:
             for accessory in self.accessories:
                 check_accessory(accessory)
         # Numbers first, all of them: a database that is refused leaves the objects of the last one alone.
-        keys = [head.key or _HEAD_KEY, *(one.key or one.name for one in self.accessories[1:])]
+        keys = [head.key or _HEAD_KEY, *(one.key or one.made_as or one.name for one in self.accessories[1:])]
         check_keys(keys, self.accessories)
         fixed = [FIRST_AID, *(one.fixed_aid for one in self.accessories[1:])]
         numbers = Numbers(ids)

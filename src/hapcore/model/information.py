@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unicodedata import category
+
 from hapcore.model.characteristic import Characteristic, CharacteristicType
 from hapcore.model.metadata import Format, Metadata, Permission
 from hapcore.model.service import Service, ServiceType
@@ -19,6 +21,7 @@ __all__ = [
     "PROTOCOL_VERSION",
     "SERIAL_NUMBER",
     "VERSION",
+    "is_one_line",
     "protocol_information",
 ]
 
@@ -54,3 +57,8 @@ PROTOCOL = ServiceType("ProtocolInformation", PROTOCOL_INFORMATION, required=(VE
 def protocol_information() -> Service:
     """The service that the accessory with aid 1 has to have."""
     return Service(PROTOCOL, [Characteristic(VERSION, PROTOCOL_VERSION)])
+
+
+def is_one_line(name: str) -> bool:
+    """Whether a name has no line ends or other control characters: controllers refuse the accessory else (HAP 10.4)."""
+    return not any(category(one) == "Cc" for one in name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from attrs import Factory, evolve, field, frozen
@@ -159,6 +159,16 @@ class Metadata:
         changed: Metadata = evolve(self, **changes)  # type: ignore[arg-type]
         changed.check()
         return changed
+
+    def permitting(
+        self, perms: Iterable[Permission | str] | None, wanted: Mapping[Permission, bool | None]
+    ) -> frozenset[Permission] | None:
+        """`perms`, or those it has, with and without what is `wanted` so; None where they stay what they are."""
+        found = self.perms if perms is None else _permissions(perms)
+        for one, there in wanted.items():
+            if there is not None:
+                found = found | {one} if there else found - {one}
+        return None if found == self.perms else found
 
     def check(self) -> None:
         """Raise `LocalProtocolError` where the fields contradict the format or each other."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import TypeVar
 
 from hapcore.errors import LocalProtocolError
 from hapcore.model.accessory import Accessory
 from hapcore.model.characteristic import AnyCharacteristic, Characteristic
-from hapcore.model.information import FIRMWARE_REVISION, IDENTIFY, MANUFACTURER, MODEL, NAME, SERIAL_NUMBER
+from hapcore.model.information import FIRMWARE_REVISION, IDENTIFY, MANUFACTURER, MODEL, NAME, SERIAL_NUMBER, is_one_line
 from hapcore.model.numbers import INFORMATION_IID, path
 from hapcore.model.service import Service
 from hapcore.model.uuid import ACCESSORY_INFORMATION, PROTOCOL_INFORMATION
@@ -144,7 +143,7 @@ def check_accessory(accessory: Accessory) -> None:
     for kind, least in _SHORTEST.items():
         if len(information[kind].value) < least:
             raise LocalProtocolError(f"{where}: wanted at least {least} characters", argument=kind.name)
-    if any(unicodedata.category(one) == "Cc" for one in information[NAME].value):
+    if not is_one_line(information[NAME].value):
         raise LocalProtocolError(f"{where}: a name has no line ends or other control characters", argument=NAME.name)
     revision = information[FIRMWARE_REVISION].value
     if not _REVISION.fullmatch(revision) or any(int(part) > _LARGEST_REVISION for part in revision.split(".")):

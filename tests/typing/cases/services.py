@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import assert_type
 
+from hapcore.accessory import Accessory, Caller, Characteristic, CharacteristicId, CharacteristicType
 from hapcore.catalogue.characteristics import BRIGHTNESS, LOCK_TARGET_STATE
 from hapcore.catalogue.services import Lightbulb, LockMechanism, TemperatureSensor
 from hapcore.catalogue.values import LockCurrentState, LockTargetState
-from hapcore.ids import Caller, CharacteristicId
-from hapcore.model.characteristic import Characteristic, CharacteristicType
 
 light = Lightbulb("Desk lamp", on=False, brightness=40, hue=12.5)
 lock = LockMechanism(
     "Front door",
     lock_current_state=LockCurrentState.SECURED,
-    lock_target_state=Characteristic(LOCK_TARGET_STATE, LockTargetState.SECURED, perms=["pr", "pw", "ev", "tw"]),
+    lock_target_state=Characteristic(LOCK_TARGET_STATE, LockTargetState.SECURED, timed=True, authorized=True),
 )
 
 # --- what they hold ---------------------------------------------------------------------------------------------------
@@ -45,7 +44,13 @@ lock.lock_target_state.value = LockCurrentState.SECURED  # type: ignore[assignme
 light.brightnes.value = 5  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 Lightbulb("Desk lamp", on="yes")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 Lightbulb("Desk lamp", brightnes=40)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+Characteristic(LOCK_TARGET_STATE, timed="tw")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 Characteristic(LOCK_TARGET_STATE, LockCurrentState.SECURED)  # type: ignore[misc] # pyright: ignore[reportArgumentType]
+
+strip = Accessory("Strip")
+assert_type(strip.name, str)
+strip.name = "Desk"
+strip.name = 1  # type: ignore[assignment] # pyright: ignore[reportAttributeAccessIssue]
 
 # --- handlers ---------------------------------------------------------------------------------------------------------
 
