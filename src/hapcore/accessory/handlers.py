@@ -129,10 +129,13 @@ def _about_writes(
     """What to ask about a write request, and how the answers become one."""
     several: dict[Together | Group, list[CharacteristicWrite]] = {}
     lines: dict[int, list[Question]] = {}
-    # What a setter returns is what a controller that asked for a write-response reads.
-    reported = {one.id for one in event.writes if one.response}
+    reported: set[CharacteristicId] = set()
     for one in event.writes:
-        handler = getattr(find(one.id), "setter_fn", None)
+        characteristic = find(one.id)
+        handler = getattr(characteristic, "setter_fn", None)
+        # What a setter returns is what a controller reads that asked for a write-response, where there is one.
+        if one.response and characteristic is not None and characteristic.write_response:
+            reported.add(one.id)
         if isinstance(handler, Together | Group):
             several.setdefault(handler, []).append(one)
             reported.add(one.id)

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeAlias, TypeVar, cast
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from hapcore.accessory.config import Config
 from hapcore.codec.json import write
@@ -174,6 +174,11 @@ class Stored:
             self._ids = dict(database.ids)
             changes.append(Persist("ids", write(self._ids)))
         return changes
+
+    def with_unsaved(self, changes: Collection[Change]) -> list[Change]:
+        """These, and before them what did not get into the store when it should have."""
+        keys = {change.key for change in changes}
+        return [*(evolve(change) for key, change in self.unsaved.items() if key not in keys), *changes]
 
     def store_attempts(self, count: int) -> Change:
         """The effect that keeps the number of failed attempts."""

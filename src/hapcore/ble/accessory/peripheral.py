@@ -590,6 +590,6 @@ class Peripheral(Engine):
         database = self._number(accessory)
         self.table = Table(database)  # raises for what cannot be served
         self.database = database
-        self.keep(*self.stored.adopt(self.database, self._fingerprint()))
+        self.keep(*self.stored.with_unsaved(self.stored.adopt(self.database, self._fingerprint())))
         self.terminate(None)
         self.advertiser.update()

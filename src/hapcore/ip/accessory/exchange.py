@@ -10,6 +10,7 @@ from hapcore.accessory.commands import AnswerRead, AnswerWrite
 from hapcore.accessory.events import CharacteristicsWritten, CharacteristicWrite, SubscriptionChanged
 from hapcore.codec.http import Request, write_response, write_response_head
 from hapcore.engine import ConnectionId
+from hapcore.errors import ValueRefused
 from hapcore.ids import Caller, CharacteristicId, HapStatus, Value
 from hapcore.ip.accessory.asking import AskedRead, AskedWrite
 from hapcore.ip.accessory.query import Query, QueryError, parse
@@ -185,13 +186,12 @@ class Writing:
         settled: list[CharacteristicWrite] = []
         for index, accepted in self.accepted.items():
             characteristic = self.found[index]
-            if characteristic is not None and characteristic.write_handled:
+            if characteristic is None or characteristic.write_handled:
                 asked.append(accepted)
             else:
                 settled.append(accepted)
+                self._store(characteristic, accepted.value, self._knowing)
         if settled:
-            for accepted in settled:
-                self._store(accepted.id, accepted.value, self._knowing)
             self.server.emit(CharacteristicsWritten(self.caller, tuple(settled)))
         if asked:
             self.server.ask(AskedWrite(self.session, tuple(asked), self._answered, self._late))
@@ -233,10 +233,17 @@ class Writing:
         """Who need not be told what was written."""
         return frozenset((self.session.connection,))
 
-    def _store(self, number: CharacteristicId, value: Value, knowing: frozenset[ConnectionId]) -> None:
-        characteristic = self.server.database.find(number.aid, number.iid)
-        if characteristic is not None:
-            self.server.changed(characteristic, value, knowing)
+    def _store(self, checked: AnyCharacteristic, value: Value, knowing: frozenset[ConnectionId]) -> None:
+        served = self.server.database.find(*checked.id)
+        if served is None:
+            return
+        if served is not checked:
+            # The database has changed since the value was checked: the same number may allow less now.
+            try:
+                value = served.coerce(value)
+            except ValueRefused:
+                return
+        self.server.changed(served, value, knowing)
 
     def _answered(self, answer: AnswerWrite) -> None:
         given = self._settle(answer, self._knowing)
@@ -260,7 +267,7 @@ class Writing:
             if accepted.id in answer.values:
                 given[accepted.id] = answer.values[accepted.id]
             else:
-                self._store(accepted.id, accepted.value, knowing)
+                self._store(characteristic, accepted.value, knowing)
         return given
 
     def _answer(self, given: dict[CharacteristicId, Value]) -> bytes:

@@ -24,6 +24,7 @@ from hapcore.ip.accessory.notifier import Notifier
 from hapcore.ip.accessory.room import Room
 from hapcore.ip.accessory.routes import CHARACTERISTICS, ROUTES, Access
 from hapcore.ip.accessory.session import Security, Session
+from hapcore.ip.accessory.writes import check_event
 from hapcore.model.accessory import Accessory
 from hapcore.model.characteristic import AnyCharacteristic, CharacteristicType
 from hapcore.model.database import Database
@@ -488,7 +489,8 @@ class Server(Engine):
 
     def _fingerprint(self) -> str:
         """c# follows the database and the firmware of its accessories (HAP 11.2)."""
-        versions = "\n".join(_text(accessory, FIRMWARE_REVISION) for accessory in self.database.accessories)
+        accessories = sorted(self.database.accessories, key=lambda one: one.aid)
+        versions = "\n".join(_text(accessory, FIRMWARE_REVISION) for accessory in accessories)
         return hashlib.sha512(f"{self.database.fingerprint()}\n{versions}".encode()).hexdigest()
 
     def _update(self, values: Mapping[CharacteristicId, Value], now: float) -> None:
@@ -513,14 +515,19 @@ class Server(Engine):
 
     def _replace(self, accessories: Database | Sequence[Accessory]) -> None:
         self.database = self._number(accessories)
+        self._keep(self._stored.with_unsaved(self._stored.adopt(self.database, self._fingerprint())))
+        self.advertise()
         for session in self._sessions.values():
-            for number in tuple(session.subscriptions):
+            for number, one in tuple(session.subscriptions.items()):
+                waits = number in session.pending
                 self._notifier.unsubscribe(session, number)
                 found = self.database.find(*number)
-                if found is not None and found.notifies:
+                # The rights are those of the new one, and another value is news: c# does not tell of values.
+                if found is not None and not check_event(found, admin=self.caller(session).admin):
                     self._notifier.subscribe(session, found)
-        self._keep(self._stored.adopt(self.database, self._fingerprint()))
-        self.advertise()
+                    if waits or not (found.immediate or found.value == one.value):
+                        session.pending[number] = found
+            self._notifier.flush(session, self._now)
 
     def _shutdown(self) -> None:
         self._stopped = True
