@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NewType
 
-from attrs import field, frozen
+from attrs import field, frozen, validators
 
 from hapcore.engine import Command
 from hapcore.errors import LocalProtocolError
@@ -86,11 +86,11 @@ class AnswerRead(Command[bool]):
 class AnswerSnapshot(Command[bool]):
     """The application's answer to a `SnapshotRequested`: the bytes of a JPEG, or the status of a failure.
 
-    The result is False when the answer came too late.
+    The result is False when the answer came too late. `TypeError` for an image that is neither.
     """
 
     request: RequestId
-    image: bytes | HapStatus = field(repr=_size)
+    image: bytes | HapStatus = field(repr=_size, validator=validators.instance_of((bytes, HapStatus)))
 
 
 class ChangeDatabase(ABC):

@@ -68,6 +68,7 @@ class Numbers:
         free = (number for number in count(1) if number not in owners and number not in held)
         for name in present:
             if name not in self._table:
+                _check_name(name)
                 number = next(free)
                 self._table[name] = number
                 owners[number] = name
@@ -82,13 +83,23 @@ class Numbers:
                 raise LocalProtocolError(f"{name!r} and {owner!r} both have the number {fixed}", argument="ids")
             del self._table[owner]
         former = self._table.get(name)
-        if former is not None:
+        if former is None:
+            _check_name(name)
+        else:
             # The number it had stays taken, under a path that nothing can have.
             retired = f"{name}{_RETIRED}{former}"
             self._table[retired] = former
             owners[former] = retired
         self._table[name] = fixed
         owners[fixed] = name
+
+
+def _check_name(name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        problem = f"{name!r} cannot be stored: a key is text without lone surrogates"
+        raise LocalProtocolError(problem, argument="key") from None
 
 
 def _space(name: str) -> str:

@@ -164,7 +164,7 @@ def _statuses(results: Iterable[tuple[CharacteristicId, HapStatus, bytes | None]
 class Writing:
     """One write request on its way through the checks, the application and the read-back."""
 
-    __slots__ = ("accepted", "body", "caller", "found", "server", "session", "statuses")
+    __slots__ = ("accepted", "body", "caller", "found", "handled", "server", "session", "statuses")
 
     def __init__(self, server: Server, session: Session, body: WriteBody) -> None:
         self.server = server
@@ -174,6 +174,8 @@ class Writing:
         self.statuses: list[HapStatus] = []
         self.found: list[AnyCharacteristic | None] = []
         self.accepted: dict[int, CharacteristicWrite] = {}
+        #: What the application is asked about.
+        self.handled: set[CharacteristicId] = set()
 
     def run(self) -> None:
         """Check all entries, store what needs no decision, ask the application about the rest."""
@@ -213,7 +215,12 @@ class Writing:
                 self._subscribe(characteristic, enabled=entry.ev)
         if entry.value is not None:
             status, value, auth_data = check_value(characteristic, entry, admin=admin)
+            if not status and characteristic.id in self.handled:
+                # Answers go by number: what is done and what is refused would be taken for each other.
+                return HapStatus.BUSY
             if not status:
+                if characteristic.write_handled:
+                    self.handled.add(characteristic.id)
                 self.accepted[index] = CharacteristicWrite(
                     characteristic.id, value, auth_data, entry.remote, timed, entry.response
                 )
