@@ -126,6 +126,19 @@ def test_values() -> None:
     ]
 
 
+def test_a_value_says_what_it_is_a_value_of() -> None:
+    book = Book()
+    book.ledger.learn(database(LIGHT))
+    book.ledger.note(CharacteristicId(1, 9), True, Source.EVENT)
+    book.ledger.note(CharacteristicId(1, 99), 5, Source.EVENT)
+    book.ledger.note(CharacteristicId(2, 9), True, Source.EVENT)
+    (begun, changed) = book.items()
+    assert begun.device.lightbulb.on == changed.id == CharacteristicId(1, 9), "and nothing of what it does not have"
+    assert (changed.id.name, changed.id.text(True)) == ("On", "true")
+    book.join("later")
+    assert book.items("later")[1].id.name == "On"
+
+
 def test_availability_is_said_in_turn() -> None:
     book = Book()
     ledger = book.ledger

@@ -14,7 +14,7 @@ from hapcore.catalogue.values import LockCurrentState, LockTargetState
 from hapcore.controller.device import Device
 from hapcore.discovery import DiscoveredAccessory
 from hapcore.engine import Event
-from hapcore.home.supervision import Happening, ValueChanged
+from hapcore.home.supervision import DatabaseChanged, Happening, ValueChanged
 from hapcore.ids import CharacteristicId, Value
 from hapcore.ip.accessory import UpdateValues
 from hapcore.ip.controller import (
@@ -55,8 +55,11 @@ async def controller(home: hap.Controller, found: DiscoveredAccessory) -> None:
         async for item in happenings:
             assert_type(item.alias, str)
             if isinstance(item, ValueChanged):
-                assert_type(item.id, CharacteristicId)
+                assert_type(item.id, Handle[Value])
                 assert_type(item.value, Value)
+                assert_type(item.id.text(item.value), str)
+            elif isinstance(item, DatabaseChanged):
+                assert_type(item.device, Device)
     assert_type(await home.identify(found), None)
     assert_type(await home.remove("lamp", force=True), None)
 

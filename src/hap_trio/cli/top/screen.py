@@ -15,6 +15,7 @@ from textual.widgets import DataTable, Footer, Input, Label, Static
 from hap_trio.cli.top.board import Board, Lane, Presence, Row
 from hapcore.errors import HapError
 from hapcore.ids import CharacteristicId, Value
+from hapcore.model.handle import Handle
 from hapcore.model.values import parse_text
 
 __all__ = ["Top"]
@@ -80,7 +81,7 @@ class Top(App[None]):
         self,
         board: Board,
         absorb: Callable[[], str | None],
-        write: Callable[[str, CharacteristicId, Value], object],
+        write: Callable[[str, Handle[Value], Value], object],
         clock: Callable[[], float],
     ) -> None:
         super().__init__()
@@ -168,7 +169,7 @@ class Top(App[None]):
 
     def _set(self, row: Row, value: Value) -> None:
         if self._shown is not None:
-            self._write(self._shown, row.handle.id, value)
+            self._write(self._shown, row.handle, value)
 
     def _lane(self, lane: Lane) -> tuple[Text, ...]:
         trip = lane.round_trip

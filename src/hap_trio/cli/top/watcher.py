@@ -18,6 +18,7 @@ from hap_trio.cli.top.board import Board, Presence
 from hapcore.errors import HapError
 from hapcore.home.supervision import Available, DatabaseChanged, Gap, Happening, Source, Unavailable, ValueChanged
 from hapcore.ids import CharacteristicId, HapStatus, Value
+from hapcore.model.handle import Handle
 
 __all__ = ["Open", "RoundTrip", "Said", "Watcher"]
 
@@ -51,7 +52,7 @@ class Watcher:
         self._news: SimpleQueue[tuple[float, Happening | RoundTrip | Said]] = SimpleQueue()
         self._token: trio.lowlevel.TrioToken | None = None
         self._scope = trio.CancelScope()
-        self._writes, self._to_write = trio.open_memory_channel[tuple[str, CharacteristicId, Value]](math.inf)
+        self._writes, self._to_write = trio.open_memory_channel[tuple[str, Handle[Value], Value]](math.inf)
         #: The name of the characteristic that round trips are measured with, of each accessory that is there.
         self._probes: dict[str, CharacteristicId] = {}
 
@@ -68,7 +69,7 @@ class Watcher:
             else:
                 _note(board, news, when)
 
-    def write(self, alias: str, number: CharacteristicId, value: Value) -> None:
+    def write(self, alias: str, number: Handle[Value], value: Value) -> None:
         """Have a value set; what comes of it is news."""
         self._do(self._writes.send_nowait, (alias, number, value))
 
@@ -111,7 +112,7 @@ class Watcher:
             async for alias, number, value in self._to_write:
                 nursery.start_soon(self._set, home, alias, number, value)
 
-    async def _set(self, home: hap_trio.Controller, alias: str, number: CharacteristicId, value: Value) -> None:
+    async def _set(self, home: hap_trio.Controller, alias: str, number: Handle[Value], value: Value) -> None:
         try:
             status = (await home.connect(alias).write({number: value}))[number].status
         except HapError as error:

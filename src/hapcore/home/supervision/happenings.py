@@ -7,8 +7,10 @@ from typing import Final, TypeAlias
 
 from attrs import field, frozen
 
+from hapcore.controller.device import Device
 from hapcore.errors import HapError
 from hapcore.ids import CharacteristicId, Value
+from hapcore.model.handle import Handle
 from hapcore.model.remote import AccessoryDescription
 
 __all__ = [
@@ -73,10 +75,13 @@ class Gap:
 
 @frozen
 class ValueChanged:
-    """A value is another one than was known of, or was not known; or a button was pressed (HAP 8.10, `EVENT` only)."""
+    """A value is another one than was known of, or was not known; or a button was pressed (HAP 8.10, `EVENT` only).
+
+    `id` is the number, and knows what the characteristic is: `id.name` is "Brightness", `id.text(value)` is "40 %".
+    """
 
     alias: str
-    id: CharacteristicId
+    id: Handle[Value]
     value: Value
     source: Source
 
@@ -92,6 +97,11 @@ class DatabaseChanged:
     accessories: tuple[AccessoryDescription, ...] = field(repr=lambda found: f"<{len(found)}>")
     added: frozenset[CharacteristicId]
     removed: frozenset[CharacteristicId]
+
+    @property
+    def device(self) -> Device:
+        """All of it as typed objects, as from `client.device()`."""
+        return Device(self.accessories)
 
 
 Happening: TypeAlias = Available | Unavailable | Gap | ValueChanged | DatabaseChanged

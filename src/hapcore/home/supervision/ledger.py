@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 from attrs import evolve
 
+from hapcore.controller.device import Device
 from hapcore.engine import Output
 from hapcore.errors import HapError, PairingRefused
 from hapcore.home.commands import Supervise
@@ -22,6 +23,7 @@ from hapcore.home.supervision.happenings import (
     ValueChanged,
 )
 from hapcore.ids import CharacteristicId, Value
+from hapcore.model.handle import Handle
 from hapcore.model.metadata import Format, Permission
 from hapcore.model.remote import AccessoryDescription, CharacteristicDescription, ServiceDescription
 from hapcore.model.uuid import ACCESSORY_INFORMATION, BASE, IMMEDIATE, PROTOCOL_INFORMATION
@@ -88,6 +90,7 @@ class Ledger:
         self._emit = emit
         self._readers: dict[Hashable, _Reader] = {}
         self.accessories: tuple[AccessoryDescription, ...] = ()
+        self._device: Device | None = None
         self._keys: frozenset[_Key] = frozenset()
         self._presses: frozenset[CharacteristicId] = frozenset()
         self._values: dict[CharacteristicId, Value] = {}
@@ -120,7 +123,8 @@ class Ledger:
             every = frozenset(one for one, _ in self._keys)
             self._say(reader, DatabaseChanged(self._alias, self.accessories, every, frozenset()))
         for one, value in self._values.items():
-            self._say_value(reader, ValueChanged(self._alias, one, value, Source.READ))
+            if (known := self._handle(one)) is not None:
+                self._say_value(reader, ValueChanged(self._alias, known, value, Source.READ))
         if self._reason is not None:
             self._say_unavailable(reader, self._reason)
         elif settled and not more:
@@ -162,13 +166,17 @@ class Ledger:
             self._values[one] = value
         elif source is not Source.EVENT:
             return
-        item = ValueChanged(self._alias, one, value, source)
+        known = self._handle(one)
+        if known is None:
+            return
+        item = ValueChanged(self._alias, known, value, source)
         for reader in self._readers.values():
             self._say_value(reader, item)
 
     def learn(self, accessories: tuple[AccessoryDescription, ...]) -> None:
         """The database, as read just now."""
         before, self.accessories = self.accessories, accessories
+        self._device = Device(accessories)
         if before is accessories or _bare(before) == _bare(accessories):
             return
         keys, self._keys = self._keys, frozenset((one.id, one.type) for _, one in _each(accessories))
@@ -180,6 +188,10 @@ class Ledger:
         self._choose()
         for reader in self._readers.values():
             self._say(reader, DatabaseChanged(self._alias, accessories, added, removed))
+
+    def _handle(self, one: CharacteristicId) -> Handle[Value] | None:
+        accessory = None if self._device is None else self._device.accessories.get(one.aid)
+        return None if accessory is None else accessory.handle(one.iid)
 
     def _say(self, reader: _Reader, item: Happening) -> None:
         self._emit(News(reader.to, item))
