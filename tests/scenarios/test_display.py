@@ -129,3 +129,18 @@ def _pair(home: Any, accessory: Any, screen: Screen) -> None:
     world.run(started.finish, code)
     world.run(leave, None, None, None)
     assert screen.read() is None
+
+
+@pytest.mark.parametrize("style", [*(f"{kind} plain" for kind in KINDS), "trio async", "asyncio async"])
+def test_nothing_stays_on_the_screen_of_who_stops_serving(style: str) -> None:
+    kind, _, way = style.partition(" ")
+    screen = Screen()
+    show = screen.show_slowly if way == "async" else screen.show
+    with (
+        hap_sync.open_controller(None, mdns=False) as home,
+        closing(Accessory(kind, Lightbulb("Clock"), show_code=show)) as accessory,
+        home.start_pairing(accessory.address, "clock"),
+    ):
+        assert screen.read() is not None
+        accessory.close()
+        assert screen.read() is None

@@ -11,7 +11,7 @@ from typing import Generic, ParamSpec, TypeVar
 from attrs import evolve
 
 from hapcore.accessory.commands import Shutdown, UpdateValues
-from hapcore.accessory.display import Display
+from hapcore.accessory.display import Display, Showing
 from hapcore.accessory.events import HideSetupCode, ShowSetupCode
 from hapcore.accessory.handlers import Consultation, Inquiry, consult
 from hapcore.discovery import Advertise
@@ -113,9 +113,12 @@ class Serving(ABC, Generic[F]):
 
     def stop(self) -> None:
         """Close all connections; `open_server()` does it at the end of its block."""
-        for characteristic in self.database.characteristics:
-            characteristic.bind(None)
+        self._unbind()
+        self._served = None  # what is being stored changes nothing for the application any more
         self._post(Shutdown())
+        if self._display is not None:
+            # Where an adapter puts calls off, nobody is left who makes them.
+            Serving._ask(self, Showing(self._display))
         for feed in self._feeds:
             feed.close()
 
@@ -131,11 +134,18 @@ class Serving(ABC, Generic[F]):
     def _renew(self) -> None:
         """Begin again if `ReplaceDatabase` was carried out."""
         if self._served is not None and self._served is not self.database:
-            for characteristic in self._served.characteristics:
-                characteristic.bind(None)
+            self._unbind()
             self._begin()
 
+    def _unbind(self) -> None:
+        for database in (self._served, self.database):
+            for characteristic in () if database is None else database.characteristics:
+                characteristic.bind(None)
+
     def _update(self, characteristic: AnyCharacteristic, value: Value) -> None:
+        if self.database.find(*characteristic.id) is not characteristic:
+            characteristic.store(value)  # it is being removed: that has to be stored before it is said
+            return
         try:
             self._post(UpdateValues({characteristic.id: value}))
         except RuntimeError as error:  # an event loop is asked for the time where none runs
