@@ -8,6 +8,7 @@ import pytest
 from attrs import evolve
 from tests.core.ble_device import ADDRESS, Air, Device
 from tests.core.pairing_kit import ACCESSORY, CODE, PAIRING, Draws
+from tests.core.pairing_kit import STRANGER as GUEST
 
 from hapcore.ble.advert import RegularAdvert
 from hapcore.ble.controller import Advertisement, GattConnect, GattResult, Scan
@@ -47,6 +48,7 @@ from hapcore.home import (
     Via,
 )
 from hapcore.model.metadata import Format
+from hapcore.pairing.records import PairedController, Pairing
 from hapcore.setup_code import SetupCode
 from hapcore.state import PairedAccessory
 
@@ -154,6 +156,23 @@ def test_the_next_home_knows_the_database_and_resumes() -> None:
     assert not again.opcodes() & {Opcode.CHARACTERISTIC_SIGNATURE_READ, Opcode.SERVICE_SIGNATURE_READ}
     verify = [body for _, iid, body in again.device.log if again.device.known[iid].type.startswith("0000004E")]
     assert len(verify) == 1  # a resume is one message, a verify two
+
+
+def test_two_names_for_one_accessory_do_not_resume_each_others_session() -> None:
+    guest = PairedController(GUEST.identifier.encode(), GUEST.ltpk, admin=False)
+    other = Pairing(ACCESSORY.device_id, ACCESSORY.ltpk, GUEST.identifier, GUEST.ltsk)
+    sky = Sky({**PAIRED, "desk": PairedAccessory("desk", other, transport=Transport.BLE).encode()})
+    sky.device.pairings[guest.identifier] = guest
+    on = on_of(sky)
+    sky.ask(Close())
+    for alias, messages in (("desk", 2), ("desk", 1), ("lamp", 2), ("lamp", 1)):
+        sky = Sky(sky.stored, sky.device)
+        sky.device.log.clear()
+        assert on in sky.ask(Ask(alias, Read([on])))
+        verify = [body for _, iid, body in sky.device.log if sky.device.known[iid].type.startswith("0000004E")]
+        assert len(verify) == messages, alias
+        assert not sky.opcodes() & {Opcode.CHARACTERISTIC_SIGNATURE_READ}  # the database is the same for both
+        sky.ask(Close())
 
 
 def test_found_by_advertisement_once_for_each_change() -> None:

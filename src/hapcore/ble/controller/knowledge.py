@@ -50,6 +50,14 @@ class Knowledge:
         self.broadcasting: set[int] = set()
         #: Number and secret of the last session, for pair-resume.
         self.resume: tuple[bytes, Secret] | None = None
+        #: The controller whose session that was; "" where it is not known.
+        self.owner = ""
+
+    def belong(self, owner: str) -> None:
+        """Which controller asks now: an accessory takes who resumes a session for the one whose session it was."""
+        if owner != self.owner and self.owner:
+            self.resume = None
+        self.owner = owner
 
     def keep_key(self, key: Secret, gsn: int) -> None:
         """A key that was made at this state number."""
@@ -104,6 +112,7 @@ class Knowledge:
             "identifier": self.identifier.hex(),
             "broadcasting": sorted(self.broadcasting),
             "resume": None if self.resume is None else [self.resume[0].hex(), self.resume[1].reveal().hex()],
+            "owner": self.owner,
             "services": [
                 [
                     one.uuid,
@@ -149,6 +158,7 @@ class Knowledge:
             if (len(number), len(secret)) != (SESSION_ID_SIZE, KEY_SIZE):
                 raise ValueError("no session")
             self.resume = (number, Secret(secret))
+        self.owner = str(tree.get("owner", ""))
         self.layout = tuple(
             ServiceRecord(
                 str(uuid),

@@ -51,7 +51,10 @@ class Telling(Engine):
         self.name = name
         #: Of the last advertisement, in dBm.
         self.rssi: int | None = None
-        self._session = Session(identity, pairing, Knowledge.decode(cache), entropy)
+        knowledge = Knowledge.decode(cache)
+        if pairing is not None:
+            knowledge.belong(pairing.controller_id)
+        self._session = Session(identity, pairing, knowledge, entropy)
         self._listener = Listener(self._session)
         self._state = self._planned = State.UNPAIRED if pairing is None else State.PAIRED
         #: What is in the store.
@@ -134,8 +137,10 @@ class Telling(Engine):
             self._emit(AvailabilityChanged(reachable, reason))
 
     def _save(self) -> None:
-        if self._session.pairing is None or self._closed():
+        pairing = self._session.pairing
+        if pairing is None or self._closed():
             return
+        self._session.knowledge.belong(pairing.controller_id)
         mark = self._session.knowledge.mark()
         if mark != self._saved:
             self._saved = mark
