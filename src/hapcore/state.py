@@ -182,11 +182,13 @@ class PairedAccessory:
 class PreparedPairing:
     """Keys that await a pairing: an admin of the accessory adds `controller_id` and `controller_ltpk` to it (HAP 6).
 
-    `alias` is what the accessory will be called.
+    `alias` is what the accessory will be called. With `begun` nobody is to add it: a pair-setup with these keys began,
+    and whether the accessory has stored them is not known.
     """
 
     alias: str
     identity: ControllerIdentity
+    begun: bool = False
 
     def __attrs_post_init__(self) -> None:
         check_alias(self.alias)
@@ -208,9 +210,12 @@ class PreparedPairing:
 
     def encode(self) -> bytes:
         """The record as compact JSON. The secret key is in it, in the clear."""
-        return _compact(
-            {"controller_id": self.identity.identifier, "controller_ltsk": self.identity.ltsk.reveal().hex()}
-        )
+        identity = self.identity
+        tree: dict[str, object] = {
+            "controller_id": identity.identifier,
+            "controller_ltsk": identity.ltsk.reveal().hex(),
+        }
+        return _compact({**tree, "begun": True} if self.begun else tree)
 
     @classmethod
     def decode(cls, alias: str, record: bytes) -> PreparedPairing:
@@ -220,7 +225,8 @@ class PreparedPairing:
             tree = json.loads(record)
         fields = _Fields(alias, tree)
         try:
-            return cls(alias, ControllerIdentity(fields.text("controller_id"), Secret(fields.key("controller_ltsk"))))
+            identity = ControllerIdentity(fields.text("controller_id"), Secret(fields.key("controller_ltsk")))
+            return cls(alias, identity, tree.get("begun") is True)
         except LocalProtocolError as error:
             raise StateError(f"the pairing {alias!r} is damaged: {error}") from None
 

@@ -679,6 +679,16 @@ def full(*_: object) -> None:
     raise OSError(28, "No space left on device")
 
 
+PERSIST = hap_asyncio.FileStore.persist
+
+
+def full_later(store: hap_asyncio.FileStore, key: str, value: bytes) -> None:
+    """There is room for the keys that are offered, and none for the pairing they are of."""
+    if key == "lamp":
+        full()
+    PERSIST(store, key, value)
+
+
 @on_asyncio
 async def test_an_accessory_that_cannot_store_does_not_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_house(state=tmp_path / "lamp.json") as house:
@@ -697,7 +707,7 @@ async def test_a_controller_that_cannot_store_takes_the_pairing_back(
 ) -> None:
     async with open_house(tmp_path / "pairings.json") as house:
         with monkeypatch.context() as broken:
-            broken.setattr(hap_asyncio.FileStore, "persist", full)
+            broken.setattr(hap_asyncio.FileStore, "persist", full_later)
             with pytest.raises(OSError, match="No space") as failure:
                 await house.pair()
         assert not hasattr(failure.value, "__notes__")
@@ -713,15 +723,16 @@ async def test_a_pairing_that_is_lost_says_what_to_do(tmp_path: Path, monkeypatc
         async def stop() -> None:
             house.server.stop()
 
-        def full_and_gone(*_: object) -> None:
-            asyncio.run_coroutine_threadsafe(stop(), loop).result()
-            full()
+        def full_and_gone(store: hap_asyncio.FileStore, key: str, value: bytes) -> None:
+            if key == "lamp":
+                asyncio.run_coroutine_threadsafe(stop(), loop).result()
+            full_later(store, key, value)
 
         with monkeypatch.context() as broken:
             broken.setattr(hap_asyncio.FileStore, "persist", full_and_gone)
             with pytest.raises(OSError, match="No space") as failure:
                 await house.pair()
-        assert "reset it" in failure.value.__notes__[0]
+        assert "pair it again" in failure.value.__notes__[0]
 
 
 # --- on the network ---------------------------------------------------------------------------------------------------

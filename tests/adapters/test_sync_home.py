@@ -246,6 +246,16 @@ def full(*_: object) -> None:
     raise OSError(28, "No space left on device")
 
 
+PERSIST = hap_sync.FileStore.persist
+
+
+def full_later(store: hap_sync.FileStore, key: str, value: bytes) -> None:
+    """There is room for the keys that are offered, and none for the pairing they are of."""
+    if key == "lamp":
+        full()
+    PERSIST(store, key, value)
+
+
 def test_what_cannot_be_known_again_is_not_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hap_sync.store.FileStore.persist", full)
     with pytest.raises(OSError, match="No space left"), open_lamp(state=tmp_path / "lamp.json"):
@@ -269,7 +279,7 @@ def test_an_accessory_that_cannot_store_does_not_pair(
 def test_a_controller_that_cannot_store_takes_the_pairing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_house(tmp_path / "pairings.json") as house:
         with monkeypatch.context() as broken:
-            broken.setattr(hap_sync.FileStore, "persist", full)
+            broken.setattr(hap_sync.FileStore, "persist", full_later)
             with pytest.raises(OSError, match="No space") as failure:
                 house.pair()
         assert not hasattr(failure.value, "__notes__")
@@ -280,15 +290,16 @@ def test_a_controller_that_cannot_store_takes_the_pairing_back(tmp_path: Path, m
 def test_a_pairing_that_is_lost_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_house(tmp_path / "pairings.json") as house:
 
-        def full_and_gone(*_: object) -> None:
-            house.server.stop()
-            full()
+        def full_and_gone(store: hap_sync.FileStore, key: str, value: bytes) -> None:
+            if key == "lamp":
+                house.server.stop()
+            full_later(store, key, value)
 
         with monkeypatch.context() as broken:
             broken.setattr(hap_sync.FileStore, "persist", full_and_gone)
             with pytest.raises(OSError, match="No space") as failure:
                 house.pair()
-        assert "reset it" in failure.value.__notes__[0]
+        assert "pair it again" in failure.value.__notes__[0]
 
 
 # --- connections that come and go -------------------------------------------------------------------------------------

@@ -54,10 +54,10 @@ class Rig:
     A `Lamp` answers; "refused" refuses; "hole" never says anything to who connects.
     """
 
-    def __init__(self, table: dict[str, bytes] | None = None, **options: Any) -> None:
+    def __init__(self, table: dict[str, bytes] | None = None, *, seed: str = "99", **options: Any) -> None:
         self.now = 100.0
         self.table = dict(table or {})
-        self.home = Home(self.table, entropy=seeded_entropy(99), **options)
+        self.home = Home(self.table, entropy=seeded_entropy(seed), **options)
         self.hosts: dict[Address, Lamp | str] = {}
         self.wires: dict[ConnectionId, tuple[Lamp, ConnectionId]] = {}
         self.replies: dict[CommandId, Done | Failed] = {}

@@ -30,7 +30,7 @@ WHERE = "192.0.2.7:5001"
 
 def town() -> tuple[Rig, Lamp, Rig]:
     """The home of an admin, its lamp, and the home of somebody who has none."""
-    admin, lamp, guest = Rig(), Lamp(), Rig()
+    admin, lamp, guest = Rig(), Lamp(), Rig(seed="guest")
     admin.hosts[HERE] = guest.hosts[HERE] = lamp
     admin.pair(WHERE)
     return admin, lamp, guest

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from tests.core.home_rig import CODE, Lamp, Rig
 
-from hapcore.engine import CloseConnection, Effect, Persist, SendBytes
-from hapcore.errors import Disconnected, EffectFailed, LocalProtocolError, PairingRefused, Refused, TimedOut
-from hapcore.home import Ask, CancelPairing, Close, Connect, FinishPairing, IdentifyAt, StartPairing
+from hapcore.engine import CloseConnection, ConnectionId, Effect, Persist, SendBytes
+from hapcore.errors import (
+    Disconnected,
+    EffectFailed,
+    LocalProtocolError,
+    PairingRefused,
+    Refused,
+    StateError,
+    TimedOut,
+)
+from hapcore.home import Ask, CancelPairing, Close, Connect, FinishPairing, IdentifyAt, Remove, StartPairing
 from hapcore.home.visits import UNDO_LIMIT
 from hapcore.ip.accessory import IdentifyRequested
 from hapcore.ip.controller import Read
 from hapcore.ip.controller.connection import PAIRING_TIMEOUT
+from hapcore.pairing.records import ControllerIdentity, HalfPairing, new_controller_identity
 from hapcore.setup_code import SetupCode
+from hapcore.state import PairedAccessory, PreparedPairing
+from hapcore.testing.chance import seeded_entropy
 
 HERE = ("192.0.2.7", 5001)
 WRONG = SetupCode("031-45-155")
@@ -29,6 +42,21 @@ def started(rig: Rig, alias: str = "lamp") -> StartPairing:
     start = StartPairing("192.0.2.7:5001", alias)
     assert rig.ask(start) is None
     return start
+
+
+def identity_of(rig: Rig, alias: str) -> ControllerIdentity:
+    pairing = rig.home.record(alias).pairing
+    return ControllerIdentity(pairing.controller_id, pairing.controller_ltsk)
+
+
+def fails_from(rig: Rig, key: str, fault: OSError) -> Callable[[Effect], None]:
+    """From the storing of `key` on, nothing can be stored."""
+
+    def fail(effect: Effect) -> None:
+        if isinstance(effect, Persist) and effect.key == key:
+            rig.fault = fault
+
+    return fail
 
 
 def test_the_record() -> None:
@@ -151,7 +179,7 @@ def test_let_go_of_while_it_is_being_stored(command: type) -> None:
     start = started(rig)
 
     def meanwhile(effect: Effect) -> None:
-        if isinstance(effect, Persist):
+        if isinstance(effect, Persist) and effect.key == "lamp":
             rig.home.submit(Close() if command is Close else CancelPairing(start), rig.now)
 
     rig.before = meanwhile
@@ -159,6 +187,28 @@ def test_let_go_of_while_it_is_being_stored(command: type) -> None:
     assert rig.home.aliases == ("lamp",)
     assert lamp.server.paired
     assert not rig.wires
+
+
+def test_closed_while_the_keys_are_being_stored() -> None:
+    rig, lamp = town()
+    start = started(rig)
+    rig.before = lambda effect: isinstance(effect, Persist) and rig.home.submit(Close(), rig.now)
+    with pytest.raises(Disconnected, match="the connection is closed") as failure:
+        rig.ask(FinishPairing(start, RIGHT))
+    assert not hasattr(failure.value, "__notes__")
+    assert (rig.table, lamp.server.paired) == ({}, False)
+
+
+def test_keys_that_cannot_be_stored_are_not_offered() -> None:
+    rig, lamp = town()
+    start = started(rig)
+    rig.fault = OSError("disk full")
+    sent: list[Effect] = []
+    rig.before = sent.append
+    with pytest.raises(EffectFailed, match="could not store lamp: disk full"):
+        rig.ask(FinishPairing(start, RIGHT))
+    assert not any(isinstance(effect, SendBytes) for effect in sent)
+    assert not lamp.server.paired
 
 
 def test_cancelled_while_the_accessory_computes() -> None:
@@ -189,15 +239,17 @@ def test_closed_while_the_accessory_computes() -> None:
 def test_what_cannot_be_stored_is_undone() -> None:
     rig, lamp = town()
     start = started(rig)
-    rig.fault = OSError("disk full")
+    full = OSError("disk full")
+    rig.before = fails_from(rig, "lamp", full)
     with pytest.raises(EffectFailed, match="could not store lamp: disk full") as failure:
         rig.ask(FinishPairing(start, RIGHT))
-    assert failure.value.cause is rig.fault
-    assert not hasattr(rig.fault, "__notes__")
+    assert failure.value.cause is full
+    assert not hasattr(full, "__notes__")
     assert not lamp.server.paired
     assert rig.home.aliases == ()
+    assert rig.home.prepared == ()
     assert not rig.wires
-    rig.fault = None
+    rig.before, rig.fault = lambda _: None, None
     rig.pair()
 
 
@@ -205,10 +257,12 @@ def test_what_cannot_be_stored_is_undone() -> None:
 def test_what_cannot_be_undone_is_said(how: str) -> None:
     rig, lamp = town()
     start = started(rig)
-    rig.fault = OSError("disk full")
+    full = OSError("disk full")
+    fails = fails_from(rig, "lamp", full)
 
     def fail(effect: Effect) -> None:
-        if isinstance(effect, Persist):
+        fails(effect)
+        if isinstance(effect, Persist) and effect.key == "lamp":
             if how == "cut":
                 for number, (_, theirs) in list(rig.wires.items()):
                     del rig.wires[number]
@@ -228,10 +282,132 @@ def test_what_cannot_be_undone_is_said(how: str) -> None:
         rig.pass_time(0.2)
     with pytest.raises(EffectFailed):
         rig.result(number)
-    (note,) = rig.fault.__notes__
-    assert "reset it" in note
+    (note,) = full.__notes__
+    assert "pair it again" in note
     assert not rig.wires
     assert rig.home.aliases == ()
+    again = Rig(rig.table)
+    again.hosts, lamp.mute = rig.hosts, False
+    again.pair()
+    assert set(again.table) == {"lamp"}
+
+
+def crash(after: int) -> tuple[Rig, Lamp]:
+    """A home that stops for ever after so many pieces of data were sent in the second half of a pairing."""
+    rig, lamp = town()
+    start = started(rig)
+    sent = 0
+    kept: list[dict[str, bytes]] = []
+
+    def count(effect: Effect) -> None:
+        nonlocal sent
+        if isinstance(effect, SendBytes):
+            if sent == after and not kept:
+                kept.append(dict(rig.table))
+                rig.cut()
+            sent += 1
+
+    rig.before = count
+    number = rig.submit(FinishPairing(start, RIGHT))
+    if not kept:
+        kept.append(dict(rig.table))
+        rig.cut()
+    del number
+    again = Rig(kept[0], seed="again")
+    again.hosts = rig.hosts
+    return again, lamp
+
+
+def test_a_half_made_pairing_is_taken_back_and_made_anew() -> None:
+    """The accessory has stored it, and its answer never came."""
+    rig, lamp = town()
+    start = started(rig)
+    receive = rig.home.receive_data
+
+    def deaf(connection: ConnectionId, data: bytes, now: float) -> None:
+        if not lamp.server.paired:
+            receive(connection, data, now)
+
+    rig.home.receive_data = deaf  # type: ignore[method-assign]
+    number = rig.submit(FinishPairing(start, RIGHT))
+    assert lamp.server.paired
+    rig.cut()
+    with pytest.raises(Disconnected) as failure:
+        rig.result(number)
+    assert any("pair it again under this name" in note for note in failure.value.__notes__)
+    assert not any("reset it" in note for note in failure.value.__notes__)
+    again = Rig(rig.table, seed="again")
+    again.hosts = rig.hosts
+    assert [(one.alias, one.begun) for one in again.home.prepared] == [("lamp", True)]
+    with pytest.raises(LocalProtocolError, match="was begun and never ended"):
+        again.home.record("lamp")
+    again.pair()
+    assert list(again.table) == ["lamp"]
+    assert again.home.prepared == ()
+    assert len(lamp.server.pairings) == 1
+    assert again.ask(Ask("lamp", Read([lamp.on])))
+
+
+def test_a_half_made_pairing_is_found_under_whatever_name_the_next_has() -> None:
+    rig, lamp = town()
+    rig.pair()
+    half = PreparedPairing("old", identity_of(rig, "lamp"), begun=True)
+    again = Rig({half.key: half.encode()}, seed="again")
+    again.hosts = rig.hosts
+    again.pair(alias="new")
+    assert list(again.table) == ["new"]
+    assert len(lamp.server.pairings) == 1
+
+
+def test_who_is_paired_with_somebody_else_stays_so() -> None:
+    rig, lamp = town()
+    rig.pair()
+    half = PreparedPairing("lamp", new_controller_identity(seeded_entropy("other")), begun=True)
+    again = Rig({half.key: half.encode()}, seed="again")
+    again.hosts = rig.hosts
+    with pytest.raises(PairingRefused) as failure:
+        again.ask(StartPairing("192.0.2.7:5001", "lamp"))
+    assert failure.value.error == 6
+    assert again.table == {half.key: half.encode()}
+    assert len(lamp.server.pairings) == 1
+    assert not again.wires
+
+
+def test_keys_that_another_is_to_add_are_no_half_made_pairing() -> None:
+    rig, lamp = town()
+    rig.pair()
+    waiting = PreparedPairing("other", identity_of(rig, "lamp"))
+    again = Rig({waiting.key: waiting.encode()}, seed="again")
+    again.hosts = rig.hosts
+    with pytest.raises(PairingRefused):
+        again.ask(StartPairing("192.0.2.7:5001", "lamp"))
+    assert lamp.server.paired
+
+
+def test_a_half_made_pairing_is_removed_by_name() -> None:
+    half = PreparedPairing("lamp", new_controller_identity(seeded_entropy("other")), begun=True)
+    rig = Rig({half.key: half.encode()})
+    rig.ask(Remove("lamp"))
+    assert rig.table == {}
+
+
+def test_half_a_pairing_proves_nothing_of_the_accessory() -> None:
+    """It is of no use where somebody is to be trusted: it has no key to check by, and no form in a file."""
+    half = HalfPairing.of(new_controller_identity(seeded_entropy("other")))
+    assert (half.accessory_id, half.accessory_ltpk) == ("", b"")
+    with pytest.raises(StateError):
+        PairedAccessory.decode("lamp", PairedAccessory("lamp", half).encode())
+
+
+@pytest.mark.parametrize("after", range(4))
+def test_whenever_it_crashes_it_can_be_paired_again(after: int) -> None:
+    again, lamp = crash(after)
+    if again.home.aliases:
+        assert again.ask(Ask("lamp", Read([lamp.on])))
+        return
+    again.pair()
+    assert list(again.table) == ["lamp"]
+    assert len(lamp.server.pairings) == 1
 
 
 def test_an_accessory_that_falls_silent() -> None:

@@ -48,9 +48,9 @@ from hapcore.home import (
     Via,
 )
 from hapcore.model.metadata import Format
-from hapcore.pairing.records import PairedController, Pairing
+from hapcore.pairing.records import ControllerIdentity, PairedController, Pairing
 from hapcore.setup_code import SetupCode
-from hapcore.state import PairedAccessory
+from hapcore.state import PairedAccessory, PreparedPairing
 
 ON = (1, 0x31)
 KEY = f"ble/{ACCESSORY.device_id}"
@@ -248,6 +248,23 @@ def test_paired_and_used_over_the_same_link(by: str) -> None:
     assert record.addresses == ((ADDRESS,) if by == "found" else ())
     assert len(sky.ask(ask(ListPairings()))) == 1
     assert sky.links() == 1
+
+
+def test_a_half_made_pairing_is_taken_back_and_made_anew() -> None:
+    sky = Sky({}, Device(paired=False))
+    start = StartPairing(ACCESSORY.device_id, "lamp")
+    sky.ask(start)
+    sky.ask(FinishPairing(start, SetupCode(CODE)))
+    pairing = PairedAccessory.decode("lamp", sky.stored["lamp"]).pairing
+    sky.do(Close())
+    keys = ControllerIdentity(pairing.controller_id, pairing.controller_ltsk)
+    half = PreparedPairing("lamp", keys, begun=True)
+    again = Sky({half.key: half.encode()}, sky.device)
+    assert again.ask(start) is None
+    assert again.ask(FinishPairing(start, SetupCode(CODE))) == "lamp"
+    assert "lamp" in again.stored
+    assert half.key not in again.stored
+    assert len(again.ask(ask(ListPairings()))) == 1
 
 
 def test_a_wrong_code_then_the_right_one() -> None:

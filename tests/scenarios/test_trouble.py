@@ -67,7 +67,7 @@ def agreed(house: House, home: Any, error: BaseException | None) -> bool:
     paired, known = server.server.paired, home.home.aliases == ("lamp",)
     if paired != known:
         assert paired, "we believe in a pairing that the accessory does not know"
-        assert "reset" in f"{error} {getattr(error, '__notes__', '')}"
+        assert "pair it again" in f"{error} {getattr(error, '__notes__', '')}"
     return bool(known)
 
 

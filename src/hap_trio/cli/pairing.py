@@ -77,7 +77,7 @@ async def _pair(
     style: Style,
 ) -> None:
     async with controller(file, mdns=where.mdns, interfaces=interfaces, ble=radio(where.ble)) as home:
-        _check_alias(alias, home.aliases, tuple(one.alias for one in home.prepared))
+        _check_alias(alias, home.aliases, tuple(one.alias for one in home.prepared if not one.begun))
         with steps(f"Looking for {where}") as shown:
             target = Target.of(await where.find(home), method)
             shown.say(f"Starting to pair with {where}")

@@ -39,6 +39,11 @@ class Book:
     def record(self, alias: str) -> PairedAccessory:
         """What is stored about a paired accessory. Raises `LocalProtocolError` for an unknown alias."""
         if alias not in self._records:
+            if alias in self.prepared and self.prepared[alias].begun:
+                raise LocalProtocolError(
+                    f"the pairing called {alias!r} was begun and never ended: pair it again, or remove it",
+                    argument="alias",
+                )
             if alias in self.prepared:
                 raise LocalProtocolError(
                     f"the pairing called {alias!r} is only prepared: have an admin of the accessory add it, then "
@@ -75,7 +80,7 @@ class Book:
         check_alias(alias)  # now, not when the accessory is paired already
         if alias in self._records:
             raise LocalProtocolError(f"there is a pairing called {alias!r} already", argument="alias")
-        if alias in self.prepared:
+        if alias in self.prepared and not self.prepared[alias].begun:
             raise LocalProtocolError(
                 f"a pairing called {alias!r} is prepared already: complete it, or remove it first", argument="alias"
             )

@@ -33,7 +33,7 @@ from hapcore.home.timers import Timers
 from hapcore.home.visits import Visits
 from hapcore.model.remote import AccessoryDescription
 from hapcore.pairing.records import Pairing
-from hapcore.state import PairedAccessory, PreparedPairing, is_knowledge
+from hapcore.state import PairedAccessory, PreparedPairing, is_knowledge, prepared_alias
 
 if TYPE_CHECKING:
     from hapcore.ble.controller.inputs import Advertisement, GattResult
@@ -82,7 +82,7 @@ class Home(Engine):
             self._book, self._links, self._seeking, agenda, self._timers, emit, self._store, self._peer
         )
         self._visits = Visits(
-            self._book, self._links, agenda, self._timers, self._store, self._peer, self._residents.take
+            self._book, self._links, agenda, self._timers, self._store, self._peer, self._residents.take, entropy
         )
         self._guests = Guests(self._book, self._residents, self._links, self._store, self._forget, entropy)
         self._radio: Radio | None = None
@@ -243,7 +243,11 @@ class Home(Engine):
         elif isinstance(effect, Browse):
             self._seeking.failed(EffectFailed(f"cannot look for accessories: {reason}", cause=cause))
         elif self._radio is None or not self._radio.failed(effect, reason, now):
-            what = f"could not store {effect.key}" if isinstance(effect, Persist | Forget) else "that was not possible"
+            what = (
+                f"could not store {prepared_alias(effect.key) or effect.key}"
+                if isinstance(effect, Persist | Forget)
+                else "that was not possible"
+            )
             self._fault = EffectFailed(f"{what}: {reason}", cause=cause)
             super().effect_failed(effect, reason, now)
         self._work()

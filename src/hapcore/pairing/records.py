@@ -15,6 +15,7 @@ from hapcore.errors import StateError
 
 __all__ = [
     "ControllerIdentity",
+    "HalfPairing",
     "Identity",
     "PairedController",
     "Pairing",
@@ -144,6 +145,20 @@ class Pairing:
     def controller_ltpk(self) -> bytes:
         """Public half of the controller's long-term key, 32 bytes."""
         return self.signer.public
+
+
+@frozen
+class HalfPairing(Pairing):
+    """A pairing of which the accessory's last message never came: its key is not known.
+
+    Pair-verify with it proves who we are and nothing of the accessory. It is good for one thing: having an accessory
+    that is about to be paired anew forget the first attempt.
+    """
+
+    @classmethod
+    def of(cls, identity: ControllerIdentity, accessory_id: str = "") -> HalfPairing:
+        """With the keys that were offered, to the accessory of that id if it is known."""
+        return cls(accessory_id, b"", identity.identifier, identity.ltsk)
 
 
 def _write(stored: Mapping[str, object]) -> bytes:

@@ -34,7 +34,7 @@ from hapcore.pairing.items import (
     refusal,
     require,
 )
-from hapcore.pairing.records import Identity, PairedController, Pairing
+from hapcore.pairing.records import HalfPairing, Identity, PairedController, Pairing
 
 __all__ = ["PairVerifyController", "VerifiedKeys", "VerifiedSession", "VerifyDesk", "VerifyStep"]
 
@@ -238,6 +238,8 @@ class PairVerifyController:
             raise RemoteProtocolError("TLV items inside pair-verify M2", str(problem)) from None
         identifier = _need(inner, Item.IDENTIFIER)
         signature = _need(inner, Item.SIGNATURE)
+        if isinstance(self._pairing, HalfPairing):
+            return
         if identifier.decode("utf-8", "replace").casefold() != self._pairing.accessory_id.casefold():
             raise AccessoryChanged(wanted, f"accessory {identifier.decode('utf-8', 'replace')}")
         if not verify(self._pairing.accessory_ltpk, peer + identifier + own, signature):

@@ -63,6 +63,7 @@ def start_setup(session: Session, command: StartPairSetup) -> Procedure:
             answer = yield pairing_message(session.host, _SETUP, machine.m1(), slow=True)
             fit = machine.receive_m2(pairing_body("pair-setup", answer, 2))
         session.setup = machine
+        session.keys_kept = command.identity is not None
 
     return run()
 
@@ -76,7 +77,7 @@ def finish_setup(session: Session, command: FinishPairSetup) -> Procedure:
             raise Disconnected("pair-setup was not started on this connection")
         answer = yield pairing_message(session.host, _SETUP, machine.m3(command.setup_code.text), slow=True)
         m5 = machine.m5(pairing_body("pair-setup", answer, 4))
-        session.in_doubt = True
+        session.in_doubt = not session.keys_kept
         answer = yield pairing_message(session.host, _SETUP, m5, slow=True)
         try:
             pairing = machine.finish(pairing_body("pair-setup", answer, 6))

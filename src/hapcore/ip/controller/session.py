@@ -38,6 +38,7 @@ class Session:
         "finished",
         "host",
         "in_doubt",
+        "keys_kept",
         "keys",
         "make_setup",
         "make_verify",
@@ -65,7 +66,9 @@ class Session:
         self.accessory_id = ""
         #: True when the accessory is about to close because we removed ourselves.
         self.finished = False
-        #: True from M5 to M6: the accessory may have stored a pairing that we know nothing of yet.
+        #: Whoever asked for the pair-setup under way brought the keys, and has them whatever comes of it.
+        self.keys_kept = False
+        #: True from M5 to M6: the accessory may have stored a pairing of which nobody has the keys.
         self.in_doubt = False
         self.learn(tuple(database))
 
