@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import ModuleType
 
 import pytest
 import trio
@@ -110,3 +111,14 @@ def test_a_home_in_memory_on_asyncio(tmp_path):
 def test_who_is_not_found_is_not_replaced():
     with pytest.raises(LookupError, match="hap_sync"), substituted({}, "hap_sync", "dial", None, None):
         pass
+
+
+def test_what_is_loaded_within_the_block_is_put_right_too() -> None:
+    """A module that takes the name from its neighbour while that has the substitute."""
+    first, second = ModuleType("kit.first"), ModuleType("kit.second")
+    vars(first)["dial"] = dial = object()
+    modules: dict[str, object] = {"kit.first": first}
+    with substituted(modules, "kit", "dial", dial, object()):
+        vars(second)["dial"] = vars(first)["dial"]
+        modules["kit.second"] = second
+    assert vars(first)["dial"] is vars(second)["dial"] is dial

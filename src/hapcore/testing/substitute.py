@@ -16,11 +16,15 @@ def substituted(
 
     Raises `LookupError` where none does: a test that believes itself in memory must not reach for the real network.
     """
-    found = [
-        module
-        for known, module in tuple(modules.items())
-        if (known == package or known.startswith(f"{package}.")) and vars(module).get(name) is old
-    ]
+
+    def knowing(value: object) -> list[object]:
+        return [
+            module
+            for known, module in tuple(modules.items())
+            if (known == package or known.startswith(f"{package}.")) and vars(module).get(name) is value
+        ]
+
+    found = knowing(old)
     if not found:
         raise LookupError(f"no module of {package} uses this {name}")
     for module in found:
@@ -28,5 +32,5 @@ def substituted(
     try:
         yield
     finally:
-        for module in found:
+        for module in knowing(new):  # some may have been loaded meanwhile
             setattr(module, name, old)
