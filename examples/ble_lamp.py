@@ -6,8 +6,8 @@ from typing import Any
 import trio
 
 import hap_trio.ble
+from hapcore.accessory import Caller
 from hapcore.catalogue.services import Lightbulb
-from hapcore.ids import Caller
 
 light = Lightbulb("Desk lamp", on=False, brightness=40)
 # Changes while nobody is connected: that of On is broadcast with its value, of this one the state number goes up.

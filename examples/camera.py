@@ -13,12 +13,8 @@ import sys
 import trio
 
 import hap_trio
-from hapcore.catalogue.categories import Category
+from hapcore.accessory import Accessory, Caller, Category, HapStatus, HapStatusError, SnapshotWanted
 from hapcore.catalogue.services import CameraRTPStreamManagement
-from hapcore.ids import Caller, HapStatus
-from hapcore.model.accessory import Accessory
-from hapcore.model.characteristic import HapStatusError
-from hapcore.model.snapshot import SnapshotWanted
 
 #: Seconds: how long a picture is new, and how long the command may take. Controllers wait for ten.
 FRESH, PATIENCE = 2.0, 8.0

@@ -11,17 +11,16 @@ import sys
 import trio
 
 import hap_trio
+from hapcore.accessory import Caller, Characteristic, HapStatus, HapStatusError
 from hapcore.catalogue.characteristics import LOCK_TARGET_STATE
 from hapcore.catalogue.services import LockMechanism
 from hapcore.catalogue.values import LockCurrentState, LockTargetState
-from hapcore.ids import Caller, HapStatus
-from hapcore.model.characteristic import Characteristic, HapStatusError
 
 PIN = (os.environ.get("LOCK_PIN") or sys.exit("LOCK_PIN must have the PIN that opens the door")).encode()
 #: Wrong PINs in a row, after which nobody opens for so many seconds.
 TRIES, PAUSE = 5, 300.0
 
-target = Characteristic(LOCK_TARGET_STATE, LockTargetState.SECURED, perms=["pr", "pw", "ev", "tw", "aa"])
+target = Characteristic(LOCK_TARGET_STATE, LockTargetState.SECURED, timed=True, authorized=True)
 lock = LockMechanism("Front door", lock_current_state=LockCurrentState.SECURED, lock_target_state=target)
 
 

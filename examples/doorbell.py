@@ -9,9 +9,9 @@ import threading
 from collections.abc import Iterable
 
 import hap_sync
+from hapcore.accessory import Accessory
 from hapcore.catalogue.services import Doorbell, StatelessProgrammableSwitch
 from hapcore.catalogue.values import ProgrammableSwitchEvent as Press
-from hapcore.model.accessory import Accessory
 
 bell = Doorbell("Doorbell", primary=True)
 light = StatelessProgrammableSwitch("Light")

@@ -11,12 +11,9 @@ from pathlib import Path
 import trio
 
 import hap_trio
-from hapcore.accessory.commands import AddAccessories, RemoveAccessories
+from hapcore.accessory import Accessory, AddAccessories, Caller, RemoveAccessories
 from hapcore.catalogue.services import Lightbulb
 from hapcore.errors import HapError
-from hapcore.ids import Caller
-from hapcore.model.accessory import Accessory
-from hapcore.model.information import NAME
 
 FOLDER = Path("lamps")
 
@@ -45,16 +42,17 @@ async def follow(server: hap_trio.AccessoryServer, lamps: dict[str, Accessory], 
         await server.do(RemoveAccessories(lamps.pop(serial)))
         print(serial, "is gone")
     for serial, name in names.items():
-        if serial in lamps:
-            lamps[serial].information[NAME].value = name or lamps[serial].name
-        elif name:  # else it is being written
-            try:
-                await server.do(AddAccessories(new := lamp(serial, name)))
-            except HapError as error:  # a name that is too long, one lamp too many
-                print(f"{serial}: {error}")
+        if not name:  # it is being written
+            continue
+        try:
+            if serial in lamps:
+                lamps[serial].name = name
             else:
+                await server.do(AddAccessories(new := lamp(serial, name)))
                 lamps[serial] = new
                 print(serial, "is new")
+        except HapError as error:  # a name that is too long, one lamp too many
+            print(f"{serial}: {error}")
 
 
 async def main(every: float = 1.0) -> None:

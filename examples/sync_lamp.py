@@ -1,8 +1,8 @@
 """A lamp, served until Ctrl-C: `python sync_lamp.py`."""
 
 import hap_sync
+from hapcore.accessory import Caller
 from hapcore.catalogue.services import Lightbulb
-from hapcore.ids import Caller
 
 light = Lightbulb("Desk lamp", on=False, brightness=40)
 

@@ -13,13 +13,11 @@ from struct import Struct
 import trio
 
 import hap_trio
+from hapcore.accessory import Caller, Characteristic, CharacteristicType, Format, Metadata
 from hapcore.catalogue.characteristics import TARGET_HEATING_COOLING_STATE
 from hapcore.catalogue.services import Thermostat
 from hapcore.catalogue.values import CurrentHeatingCoolingState as Doing
 from hapcore.catalogue.values import TargetHeatingCoolingState as Mode
-from hapcore.ids import Caller
-from hapcore.model.characteristic import Characteristic, CharacteristicType
-from hapcore.model.metadata import Format, Metadata
 
 #: Seconds since 1970, degrees Celsius measured and wanted, whether it heated. A day has 1440 minutes.
 ENTRY, KEPT = Struct("<Iff?"), 1440

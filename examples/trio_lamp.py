@@ -3,8 +3,8 @@
 import trio
 
 import hap_trio
+from hapcore.accessory import Caller
 from hapcore.catalogue.services import Lightbulb
-from hapcore.ids import Caller
 
 light = Lightbulb("Desk lamp", on=False, brightness=40)
 

@@ -13,17 +13,16 @@ from pathlib import Path
 import trio
 
 import hap_trio
+from hapcore.accessory import Caller, Characteristic
 from hapcore.catalogue.characteristics import ON
 from hapcore.catalogue.services import Switch
-from hapcore.ids import Caller
-from hapcore.model.characteristic import Characteristic
 
 #: Seconds after the first time: the second is too early before the one and too late after the other.
 SOON, LATE = 1.0, 15.0
 STATE = Path(os.environ.get("STATE_DIRECTORY", "."), "shutdown_switch.json")
 NOTE = Path(os.environ.get("RUNTIME_DIRECTORY", "."), "shut-down")
 
-on = Characteristic(ON, False, perms=["pr", "pw", "ev", "tw"], admin_only_write=True)
+on = Characteristic(ON, False, timed=True, admin_only_write=True)
 switch = Switch(f"Shut down {socket.gethostname()}"[:64], on=on)
 
 
