@@ -97,6 +97,12 @@ class Foreign:
                 await self._news.wait()
         raise AssertionError(f"{self.name} did not answer {name}\n{self._stderr.decode(errors='replace')[-4000:]}")
 
+    async def kill(self) -> None:
+        """Have it end as in a power cut."""
+        self._process.kill()
+        with trio.fail_after(PARTING):
+            await self._process.wait()
+
     async def terminate(self) -> int:
         """Send SIGTERM and wait for the end: the exit code."""
         self._process.terminate()
@@ -150,20 +156,33 @@ class Peers:
     @property
     def python(self) -> str:
         """The interpreter that can import the Python peers."""
+        return self._interpreter("venv")
+
+    @property
+    def homekit_python(self) -> str:
+        """The interpreter that can import homekit_python and the zeroconf it knows."""
+        return self._interpreter("homekit_python")
+
+    def _interpreter(self, environment: str) -> str:
         scripts = "Scripts" if sys.platform == "win32" else "bin"
-        return str(self._directory / "venv" / scripts / "python")
+        return str(self._directory / environment / scripts / "python")
 
     @asynccontextmanager
     async def accessory(self, name: str, state: Path) -> AsyncIterator[tuple[Foreign, dict]]:
-        """Start the accessory `happython` or `hapnodejs`: the process and its first line."""
+        """Start the accessory `happython`, `hapnodejs`, `homekitpython` or `homebridge`: it and its first line."""
+        async with running(name, self.accessory_command(name, state)) as peer:
+            yield peer, await peer.line(event="listening")
+
+    def accessory_command(self, name: str, state: Path) -> list[str]:
+        """What starts an accessory; the last two are announced on 127.0.0.1."""
         common = ["--state", str(state), "--setup-code", SETUP_CODE]
         if name == "happython":
-            command = [self.python, str(HERE / "peers" / "happython_accessory.py"), *common]
-        else:
-            modules = str(self._directory / "node" / "node_modules")
-            command = ["node", str(HERE / "peers" / "hapnodejs_accessory.js"), "--modules", modules, *common]
-        async with running(name, command) as peer:
-            yield peer, await peer.line(event="listening")
+            return [self.python, str(HERE / "peers" / "happython_accessory.py"), *common]
+        if name == "homekitpython":
+            return [self.homekit_python, str(HERE / "peers" / "homekitpython_accessory.py"), *common]
+        node = "homebridge" if name == "homebridge" else "node"
+        modules = str(self._directory / node / "node_modules")
+        return ["node", str(HERE / "peers" / f"{name}_accessory.js"), "--modules", modules, *common]
 
     @asynccontextmanager
     async def controller(self, name: str = "aiohomekit") -> AsyncIterator[Foreign]:

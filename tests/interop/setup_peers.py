@@ -3,8 +3,9 @@
     python tests/interop/setup_peers.py --into .nox/interop-peers
 
 makes a virtual environment with the Python peers under DIR/venv (of the interpreter that runs this file) and installs
-the Node.js peers under DIR/node. Running it again with everything in place does nothing. The tests and the benchmarks
-find DIR through the environment variable HAPCORE_PEERS.
+the Node.js peers under DIR/node; homekit_python, whose mDNS is of another time, and Homebridge, which brings a
+HAP-NodeJS of its own, have each a folder for themselves. Running it again with everything in place does nothing. The
+tests and the benchmarks find DIR through the environment variable HAPCORE_PEERS.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 PYTHON_PEERS = (
@@ -26,6 +28,9 @@ PYTHON_PEERS = (
     "bumble==0.0.236",
 )
 NODE_PEERS = ("hap-nodejs@1.2.0", "hap-controller@0.10.2")
+#: Its accessory calls what zeroconf has not had for years.
+HOMEKIT_PYTHON = ("homekit==0.19.0", "zeroconf==0.24.0")
+HOMEBRIDGE = ("homebridge@1.11.1",)
 DEFAULT = Path(".nox/interop-peers")
 #: Written last: a directory with this file in it is complete.
 STAMP = "installed.json"
@@ -43,26 +48,49 @@ def run(command: list[str], cwd: Path) -> None:
         raise SystemExit(f"installing the peers failed at: {' '.join(command)}")
 
 
+def _npm() -> str:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SystemExit("npm is needed for the Node.js peers: install Node.js 20 or later")
+    return npm
+
+
+def _python(environment: Path, packages: Sequence[str]) -> None:
+    venv.create(environment, with_pip=True)
+    scripts = "Scripts" if os.name == "nt" else "bin"
+    run([str(environment / scripts / "python"), "-m", "pip", "install", "-q", *packages], environment)
+
+
+def _node(folder: Path, packages: Sequence[str]) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "package.json").write_text('{"private": true}\n', "utf-8")
+    run([_npm(), "install", "--no-audit", "--no-fund", "--loglevel=error", *packages], folder)
+
+
+def install_apart(folder: Path, packages: Sequence[str], put: Callable[[Path, Sequence[str]], None]) -> None:
+    """Install what has a folder for itself, if it is not there."""
+    stamp = folder / STAMP
+    if stamp.exists() and json.loads(stamp.read_text("utf-8")) == list(packages):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    put(folder, packages)
+    stamp.write_text(json.dumps(list(packages)), "utf-8")
+
+
 def install(into: Path) -> None:
     """Bring `into` to the wanted state."""
+    install_apart(into / "homekit_python", HOMEKIT_PYTHON, _python)
+    install_apart(into / "homebridge", HOMEBRIDGE, _node)
     stamp = into / STAMP
     if stamp.exists() and json.loads(stamp.read_text("utf-8")) == wanted():
         print(f"peers are in place in {into}")
         return
-    npm = shutil.which("npm")
-    if npm is None:
-        raise SystemExit("npm is needed for the Node.js peers: install Node.js 20 or later")
     stamp.unlink(missing_ok=True)
-    environment = into / "venv"
-    shutil.rmtree(environment, ignore_errors=True)
+    shutil.rmtree(into / "venv", ignore_errors=True)
     into.mkdir(parents=True, exist_ok=True)
-    venv.create(environment, with_pip=True)
-    scripts = "Scripts" if os.name == "nt" else "bin"
-    run([str(environment / scripts / "python"), "-m", "pip", "install", "-q", *PYTHON_PEERS], into)
-    node = into / "node"
-    node.mkdir(exist_ok=True)
-    (node / "package.json").write_text('{"private": true}\n', "utf-8")
-    run([npm, "install", "--no-audit", "--no-fund", "--loglevel=error", *NODE_PEERS], node)
+    _python(into / "venv", PYTHON_PEERS)
+    _node(into / "node", NODE_PEERS)
     stamp.write_text(json.dumps(wanted()), "utf-8")
 
 
