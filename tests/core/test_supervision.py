@@ -359,6 +359,34 @@ def test_it_moves_while_a_question_is_on_its_way() -> None:
     assert rig.until(lambda: rig.states(lamp) == [True, False, True]) <= PROBE_LIMIT
 
 
+def test_it_moves_and_its_old_address_is_still_told_of() -> None:
+    """Caches keep an address for some time after its host has lost it."""
+    rig, lamp = watched()
+    old, new = "192.0.2.1", "192.0.2.77"
+    rig.kill(lamp)
+    lamp.announces = False
+    rig.start(lamp, (new, 5001))
+    rig.home.receive_discovery(evolve(lamp.found, addresses=(new, old)), rig.now)
+    rig.run()
+    assert rig.until(lambda: rig.states(lamp) == [True, False, True]) <= PROBE_LIMIT
+    assert rig.home.record(lamp.alias).addresses[0] == new
+
+
+def test_an_address_more_costs_one_question() -> None:
+    rig, lamp = watched()
+    more = evolve(lamp.found, addresses=("192.0.2.1", "192.0.2.77"))
+    before = rig.sent[lamp.alias]
+    for _ in range(5):
+        rig.home.receive_discovery(more, rig.now)
+        rig.run()
+    rig.pass_time(PROBE_LIMIT + 1)
+    assert rig.sent[lamp.alias] - before == 1
+    assert rig.states(lamp) == [True]
+    rig.home.receive_discovery(evolve(more, addresses=("192.0.2.1",)), rig.now)  # one less is no reason to ask
+    rig.run()
+    assert rig.states(lamp) == [True]
+
+
 def test_it_moves_while_it_is_looked_for_in_vain() -> None:
     rig, lamp = watched(poll=10.0)
     rig.kill(lamp)

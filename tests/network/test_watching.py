@@ -39,6 +39,16 @@ def test_another_port(network: Network, tmp_path: Path) -> None:
         assert home.settle().gaps == 1
 
 
+def test_another_address(network: Network, tmp_path: Path) -> None:
+    """The old connection is dead and nobody says so; the announcement does."""
+    with open_watched(network, tmp_path) as home:
+        watched.moved(home)
+        figures = home.settle()
+        assert figures.noticed is not None
+        assert figures.noticed < PROBE + SOON
+        assert figures.gaps == 1
+
+
 def test_another_address_while_nobody_listened(network: Network, tmp_path: Path) -> None:
     with open_watched(network, tmp_path) as home:
         home.fault()

@@ -103,7 +103,9 @@ class Watch(Asking):
             if (one := self._office.residents.find(self.alias, None)) is not None:
                 self._office.residents.hint(one, addresses)
             if self._settled and self._link is not None:
-                if self._link.address not in addresses:
+                # The one it had may be told of for some time after it is gone.
+                more = before is not None and not set(addresses) <= set(Target.of(before).addresses)
+                if more or self._link.address not in addresses:
                     self._suspect = True
                     self._hurry(self._link, PROBE_LIMIT)
                 # Who announces itself may also have just started, and know nothing of this connection.
