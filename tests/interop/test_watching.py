@@ -122,4 +122,3 @@ async def test_followed_lost_found_again_and_removed(peers: Peers, tmp_path: Pat
             assert isinstance((await until(happenings, Unavailable))[-1], Unavailable)
             with pytest.raises(LocalProtocolError):
                 home.record("bench")
-
