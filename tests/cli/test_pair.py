@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 
 import pytest
 from tests.cli.here import CODE, LIMIT, done, lamp, paired, refused, run
@@ -159,13 +160,16 @@ def test_by_its_qr_code(tmp_path):
 
 def test_a_code_on_a_display(tmp_path):
     """It is shown only once pairing has begun, and asked for until it has the form of one."""
-    shown: list[str | None] = []
-    with lamp(setup_code=None, show_code=shown.append) as one:
-        asked: list[str] = []
+    shown: SimpleQueue[str | None] = SimpleQueue()
+    with lamp(setup_code=None, show_code=shown.put) as one:
+        asked: list[str | None] = []
 
         def typed() -> str:
-            asked.append(str(shown[-1]))
-            return "12" if len(asked) == 1 else str(shown[-1])
+            if not asked:
+                asked.append(shown.get(timeout=LIMIT))  # the display and the answer come from another thread
+                return "12"
+            asked.append(asked[0])
+            return str(asked[0])
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("hap_trio.cli.asking.click.prompt", lambda *_, **__: typed())
