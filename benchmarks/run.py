@@ -25,6 +25,7 @@ import house  # noqa: E402
 import recorder  # noqa: E402
 import slow  # noqa: E402
 from bench import FULL, QUICK, Bench  # noqa: E402
+from homes.home import home  # noqa: E402
 
 import adapters  # noqa: E402
 
@@ -41,6 +42,7 @@ MEASURES = {
     "house": house.house,
     "changes": changes.changes,
     "controller": controller_side.controller,
+    "home": home,
     "recorder": recorder.recorder,
     "decode": captures.decode,
     "slow": slow.slow,
