@@ -18,12 +18,13 @@ from tests.core.ble_rig import (
     Rig,
 )
 
-from hapcore.accessory.commands import UpdateValues
+from hapcore.accessory.commands import AnswerWrite, UpdateValues
 from hapcore.accessory.config import Config
-from hapcore.accessory.events import SubscriptionChanged
+from hapcore.accessory.events import SubscriptionChanged, WriteRequested
 from hapcore.ble.accessory import SetAdvertisement, StopAdvertising
 from hapcore.ble.advert import EncryptedAdvert, RegularAdvert, broadcast_key, open_broadcast, parse_manufacturer_data
 from hapcore.errors import LocalProtocolError, StateError, ValueRefused
+from hapcore.ids import HapStatus
 from hapcore.pairing.pairings import encode_remove
 
 FAST, IDLE = 0.02, 0.4175
@@ -71,6 +72,24 @@ def test_only_what_is_subscribed(rig):
     central.subscribe(BRIGHTNESS, enabled=False)
     change(rig, BRIGHTNESS, 5)
     assert not rig.indications
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_who_is_told_that_a_write_failed_hears_that_the_value_is_there(rig, late):
+    """The device told the application, which set the value; what it should have answered with did not come."""
+    central = rig.connect().verify()
+    central.subscribe(ON)
+    rig.database.find(1, ON).write_handled = True
+    central.send(ON, 2, bytes.fromhex("010101"))
+    central.begin_read(ON)
+    request = rig.told(WriteRequested)[-1].request
+    change(rig, ON, True)
+    assert not rig.indications, "it may still be told that it is done"
+    if late:
+        rig.wait(9.1)
+    else:
+        rig.submit(AnswerWrite(request, {(1, ON): HapStatus.UNABLE_TO_COMMUNICATE}))
+    assert rig.indications == [central.handle(ON)]
 
 
 def test_equal_values_are_no_events(rig):

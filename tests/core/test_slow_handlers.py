@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from tests.core.accessory_rig import Rig
+import pytest
+from tests.core.accessory_rig import JSON, Rig
 
+from hapcore.accessory.commands import UpdateValues
 from hapcore.accessory.handlers import MAX_RUNNING, consult
 from hapcore.catalogue.services import Lightbulb
+from hapcore.codec.http import write_request
 from hapcore.engine import Event
 from hapcore.ids import HapStatus
 from hapcore.model.accessory import Accessory
@@ -168,3 +171,30 @@ def test_an_error_of_a_waiting_handler_is_reported_once():
     house.finish(0, RuntimeError("no bus"))
     assert values(line.take()) == {str(switch.on.id): HapStatus.UNABLE_TO_COMMUNICATE}
     assert [(one, str(error)) for one, error in house.complaints] == [(switch.on.id, "no bus")]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_who_is_told_that_a_write_failed_hears_that_the_value_is_there(late):
+    """The device has told the application, which set the value; only its answer is missing."""
+    house = House()
+    light = house.lamps[0].on
+    light.setter(lambda _value, _caller: Slow())
+    line = house.rig.session()
+    aid, iid = light.id
+    line.put({"aid": aid, "iid": iid, "ev": True})
+    body = b'{"characteristics":[{"aid":%d,"iid":%d,"value":true}]}' % (aid, iid)
+    line.send(write_request("PUT", "/characteristics", "a", JSON, body))
+    house.rig.submit(UpdateValues({light.id: True}))
+    assert not line.messages, "it may still be told that it is done"
+    if late:
+        house.rig.pass_time(2.0)
+    else:
+        house.finish(0, HapStatusError(HapStatus.BUSY))
+    answer, *events = line.messages
+    assert (answer.status, [one.event for one in events]) == (207, [True])
+    assert json.loads(events[0].body)["characteristics"] == [{"aid": aid, "iid": iid, "value": 1}]
+    line.messages.clear()
+    if late:
+        house.finish(0, None)
+    house.rig.pass_time(5.0)
+    assert not line.messages, "and is told so once"

@@ -499,6 +499,12 @@ class Peripheral(Engine):
             self._emit(GattIndicate(handle))
             return
 
+    def remind(self, number: CharacteristicId) -> None:
+        """Indicate it as if it had changed just now, after the answer that is under way."""
+        cell = self.table.find(number.iid)
+        if cell is not None and cell.characteristic.notifies and self._link is not None:
+            self._link.pending.add(cell.handle)
+
     def count(self) -> None:
         """The state number goes up; a key that has come to its end goes (HAP-BLE A.1.5)."""
         self.keep(*self.count_on())

@@ -30,7 +30,7 @@ class _Read:
 
 
 class _Write:
-    __slots__ = ("answered", "deadline", "late", "write")
+    __slots__ = ("answered", "deadline", "late", "untold", "write")
 
     def __init__(
         self,
@@ -43,6 +43,8 @@ class _Write:
         self.answered = answered
         self.late = late
         self.deadline = deadline
+        #: The application has set the very value meanwhile, which the writer was not told.
+        self.untold = False
 
 
 class Questions:
@@ -93,7 +95,7 @@ class Questions:
         if isinstance(asked, _Write) and isinstance(answer, AnswerWrite):
             if answer.last or asked.write.id in answer.statuses:
                 del self._asked[answer.request]
-                asked.answered(answer)
+                self._end(asked, answer)
             return True
         if isinstance(asked, _Read) and isinstance(answer, AnswerRead):
             if answer.last or asked.id in answer.results:
@@ -103,6 +105,12 @@ class Questions:
         if isinstance(answer, AnswerWrite) and (written := self._late.pop(answer.request, None)) is not None:
             written.late(answer)
         return False
+
+    def _end(self, asked: _Write, answer: AnswerWrite) -> None:
+        """Who is told that a write failed has to hear that the value is there all the same."""
+        if asked.untold and answer.statuses.get(asked.write.id):
+            self._peripheral.remind(asked.write.id)
+        asked.answered(answer)
 
     def next_deadline(self) -> float | None:
         """When the oldest open question times out."""
@@ -120,7 +128,7 @@ class Questions:
             late = HapStatus.TIMED_OUT
             if isinstance(asked, _Write):
                 self._keep(request, asked)
-                asked.answered(AnswerWrite(request, {asked.write.id: late}))
+                self._end(asked, AnswerWrite(request, {asked.write.id: late}))
             else:
                 asked.answered(AnswerRead(request, {asked.id: late}))
 
@@ -138,7 +146,11 @@ class Questions:
 
     def writing(self, number: CharacteristicId, value: Value) -> bool:
         """Whether the central is just writing this very value, so that it is not told what it said."""
-        return any(
-            isinstance(asked, _Write) and asked.write.id == number and asked.write.value == value
+        found = [
+            asked
             for asked in self._asked.values()
-        )
+            if isinstance(asked, _Write) and asked.write.id == number and asked.write.value == value
+        ]
+        for asked in found:
+            asked.untold = True
+        return bool(found)

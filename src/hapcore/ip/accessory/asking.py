@@ -40,10 +40,11 @@ class AskedRead:
 class AskedWrite:
     """A request that waits for the fate of its writes; `late` takes an answer that the controller does not get.
 
-    `statuses` and `values` have what is settled already.
+    `statuses` and `values` have what is settled already, `untold` what the application has set to the very value
+    meanwhile, and the writer was not told of.
     """
 
-    __slots__ = ("answered", "deadline", "late", "session", "statuses", "values", "writes")
+    __slots__ = ("answered", "deadline", "late", "session", "statuses", "untold", "values", "writes")
 
     def __init__(
         self,
@@ -59,6 +60,14 @@ class AskedWrite:
         self.deadline = 0.0
         self.statuses: dict[CharacteristicId, HapStatus] = {}
         self.values: dict[CharacteristicId, Value] = {}
+        self.untold: set[CharacteristicId] = set()
+
+    def answer(self, answer: AnswerWrite, server: Server) -> None:
+        """End the request. Who is told that a write failed has to hear that the value is there all the same."""
+        for number in self.untold:
+            if answer.statuses.get(number):
+                server.notifier.remind(self.session, number)
+        self.answered(answer)
 
     def join(self, answer: AnswerWrite) -> AnswerWrite:
         """The answer together with what was settled before it."""
@@ -137,7 +146,7 @@ class Desk:
                 asked.values.update(answer.values)
                 return True
             del self._asked[answer.request]
-            asked.answered(asked.join(answer))
+            asked.answer(asked.join(answer), self._server)
             return True
         if isinstance(asked, AskedRead) and isinstance(answer, AnswerRead):
             if not answer.last:
@@ -173,7 +182,7 @@ class Desk:
             del self._asked[request]
             if isinstance(asked, AskedWrite):
                 self._keep(request, asked)
-                asked.answered(asked.too_late(request))
+                asked.answer(asked.too_late(request), self._server)
             elif isinstance(asked, AskedSnapshot):
                 asked.answered(AnswerSnapshot(request, HapStatus.TIMED_OUT))
             else:
@@ -197,9 +206,9 @@ class Desk:
         """The connections that are just writing this very value, so that they are not told what they said."""
         if not self._asked:
             return _NOBODY
-        return frozenset(
-            asked.session.connection
-            for asked in self._asked.values()
-            if isinstance(asked, AskedWrite)
-            and any(write.id == number and write.value == value for write in asked.writes)
-        )
+        writers: set[ConnectionId] = set()
+        for asked in self._asked.values():
+            if isinstance(asked, AskedWrite) and any(one.id == number and one.value == value for one in asked.writes):
+                asked.untold.add(number)
+                writers.add(asked.session.connection)
+        return frozenset(writers)

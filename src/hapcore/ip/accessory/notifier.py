@@ -82,6 +82,12 @@ class Notifier:
         for session in touched.values():
             self.flush(session, now, written)
 
+    def remind(self, session: Session, number: CharacteristicId) -> None:
+        """Have the next message say what this holds, if its events are wanted."""
+        characteristic = session.subscriptions.get(number)
+        if characteristic is not None:
+            session.pending[number] = characteristic
+
     def _press(self, characteristic: AnyCharacteristic, sessions: list[Session]) -> None:
         message = _message((characteristic,))
         for session in sessions:
