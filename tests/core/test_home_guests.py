@@ -82,7 +82,10 @@ def test_it_survives_a_restart_and_the_file() -> None:
     assert again.ask(complete(lamp, admin)) == "desk"
     # The crash came between the two steps: the pairing counts.
     both = Rig({**again.table, waiting.key: waiting.encode()})
+    both.hosts[HERE] = lamp
     assert names(both) == (["desk"], [])
+    both.ask(Remove("desk"))
+    assert both.table == {}, "nor is it prepared again"
 
 
 def test_not_added_yet_and_not_there() -> None:

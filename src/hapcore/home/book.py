@@ -20,16 +20,21 @@ class Book:
     def __init__(self, table: Mapping[str, bytes]) -> None:
         #: Hears of each pairing that is put in, by its alias.
         self.noted: Callable[[str], object] = lambda _: None
+        #: Hears of each that is forgotten.
+        self.dropped: Callable[[str], object] = lambda _: None
         self._records: dict[str, PairedAccessory] = {}
         #: Pairings that another controller is still to make, by alias.
         self.prepared: dict[str, PreparedPairing] = {}
+        #: What is still stored of preparations that have come to their end.
+        self.leftover: dict[str, PreparedPairing] = {}
         for key, record in table.items():
             if (alias := prepared_alias(key)) is not None:
                 self.prepared[alias] = PreparedPairing.decode(alias, record)
             elif not is_knowledge(key):
                 self._records[key] = PairedAccessory.decode(key, record)
         for alias in self._records:
-            self.prepared.pop(alias, None)  # it was completed, and the end came before that could be noted
+            if (done := self.prepared.pop(alias, None)) is not None:
+                self.leftover[alias] = done  # it was completed, and the end came before that could be noted
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -64,16 +69,17 @@ class Book:
                     f"{alias} is found by its advertisements, not at an address", argument="address"
                 )
 
-    def put(self, record: PairedAccessory) -> None:
-        """Note what has been stored."""
+    def put(self, record: PairedAccessory, *, trial: bool = False) -> None:
+        """Note what has been stored; on `trial` what may be forgotten again, of which nobody is told yet."""
         before = self._records.get(record.alias)
         self._records[record.alias] = record
-        if before is None or before.pairing != record.pairing:
+        if not trial and (before is None or before.pairing != record.pairing):
             self.noted(record.alias)
 
     def drop(self, alias: str) -> None:
         """Note what has been forgotten."""
-        self._records.pop(alias, None)
+        if self._records.pop(alias, None) is not None:
+            self.dropped(alias)
 
     def check_free(self, alias: str) -> None:
         """Raise `LocalProtocolError` for what can be no new name."""

@@ -88,6 +88,8 @@ def _optional_ids(ids: Iterable[tuple[int, int]] | None) -> tuple[Characteristic
 
 
 def _optional_aliases(aliases: Iterable[str] | None) -> tuple[str, ...] | None:
+    if isinstance(aliases, str):
+        raise LocalProtocolError(f"wanted a list of names, such as [{aliases!r}]", argument="aliases")
     return None if aliases is None else tuple(dict.fromkeys(aliases))
 
 

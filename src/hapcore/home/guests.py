@@ -77,7 +77,7 @@ class Guests:
         self._trying.add(alias)
 
         def run() -> Procedure[str]:
-            self._book.put(record)
+            self._book.put(record, trial=True)
             try:
                 one = self._residents.get(alias, None)
                 link = yield from self._residents.up(one)
@@ -96,6 +96,7 @@ class Guests:
             finally:
                 self._trying.discard(alias)
             self._book.prepared.pop(alias, None)
+            self._book.noted(alias)
             yield from self._store(Forget(waiting.key))
             return alias
 

@@ -162,6 +162,8 @@ class Home(Engine):
             if (link := one.ready(command.command)) is None:
                 return self._asked(one, command.command)
             asked = link.carrier.submit(command.command, now)
+            if link.watch is not None:
+                link.watch.asked(command.command)
             number = link.waiting[asked] = self._next_command()
             self._links.collect(link)
             if self._pending:
@@ -318,6 +320,8 @@ class Home(Engine):
 
     def _ask(self, one: Resident, command: Command[Any]) -> Procedure[Any]:
         link = yield from self._residents.ready(one, command)
+        if link.watch is not None:
+            link.watch.asked(command)
         return (yield from self._links.ask(link, command))
 
     def _follow(self, command: commands.Follow) -> Procedure[None]:
@@ -386,6 +390,8 @@ class Home(Engine):
                     raise
             self._supervision.removed(alias)
             self._residents.drop(alias)
+            if (leftover := self._book.leftover.pop(alias, None)) is not None:
+                yield from self._store(Forget(leftover.key))  # it would count again without the pairing
             yield from self._store(Forget(alias))
             self._forget(pairing)
             self._book.drop(alias)

@@ -79,6 +79,9 @@ class Keeper(Protocol):
     def restocked(self) -> None:
         """Its database is another one, and was read already."""
 
+    def asked(self, command: Command[Any]) -> None:
+        """The application asks this over the link; who writes hears no event of it."""
+
 
 class Link:
     """A connection on its way, or there, or over. Never used again: a new connection, a new link."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from attrs import evolve
@@ -107,8 +108,9 @@ class Links:
         return (yield from promise.wait())
 
     def post(self, link: Link, command: Command[Any]) -> None:
-        """Submit a command that nobody waits for."""
-        link.carrier.submit(command, self._timers.now)
+        """Submit a command that nobody waits for. Where too many are waiting already it is left out."""
+        with suppress(LocalProtocolError):
+            link.carrier.submit(command, self._timers.now)
         self.collect(link)
 
     def follows(self, to: Hashable) -> bool:

@@ -61,6 +61,8 @@ class Race:
         for _, address, begun in self._running.values():
             latest[address] = begun
         for address in addresses:
+            if len(self._waiting) >= MAX_ATTEMPTS:
+                break
             if address not in self._waiting and (again or not (address in latest or address in self.failures)):
                 self._waiting[address] = latest.get(address, -PATIENCE) + PATIENCE
         self._bell.keep(None)

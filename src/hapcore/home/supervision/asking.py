@@ -6,6 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hapcore.controller.commands import Read
+from hapcore.controller.results import ReadResult
 from hapcore.engine import Command
 from hapcore.errors import HapError, LocalProtocolError, PairingRefused, Refused, RemoteProtocolError, TimedOut
 from hapcore.home.commands import Supervise
@@ -47,6 +48,8 @@ class Asking:
         #: What our last request is answered with.
         self._answer = Promise[Any](office.agenda)
         self._answer.keep(None)
+        #: What it has told of by itself since our last request was sent.
+        self._overtaken: set[CharacteristicId] = set()
         #: When our last request ended; when the accessory was heard last.
         self._asked = self._heard = -inf
 
@@ -81,10 +84,22 @@ class Asking:
                 # Some accessories cannot answer a certain question, and are well otherwise.
                 if is_end(link, error) or (source is Source.READ and not isinstance(error, Refused)):
                     raise
+                if source is Source.READ:
+                    self.ledger.missed.update(ids[start : start + size])
                 continue
             for one, result in results.items():
-                if not result.status:
-                    self.ledger.note(one, result.value, source)
+                self._take(one, result, source)
+
+    def _take(self, one: CharacteristicId, result: ReadResult, source: Source) -> None:
+        ledger = self.ledger
+        if result.status:
+            if source is Source.READ:
+                ledger.missed.add(one)
+            return
+        ledger.missed.discard(one)
+        # An event that came after the question is newer than the answer may be. What nobody follows is a sign of life.
+        if one not in self._overtaken and (ledger.reads or ledger.polls or one not in ledger.sign):
+            ledger.note(one, result.value, source)
 
     def _ask(self, link: Link, command: Command[R], limit: float | None = None) -> Procedure[R]:
         """A request of ours: one at a time, with a pause in between, behind those of the application."""
@@ -112,6 +127,7 @@ class Asking:
     def _put(self, link: Link, command: Command[R], limit: float | None) -> Procedure[R]:
         if link.waiting:
             limit = None  # it is asked by others, whose questions come first and have a limit of their own
+        self._overtaken.clear()
         task: Task[R] = self._office.agenda.start(self._office.links.ask(link, command))
         self._answer = task.outcome
         result = yield from (task.outcome.wait() if limit is None else self._within(limit, task.outcome))

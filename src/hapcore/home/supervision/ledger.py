@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Final, TypeAlias
 
 from attrs import evolve
@@ -65,6 +65,12 @@ def _each(
     return ((service, one) for each in accessories for service in each.services for one in service.characteristics)
 
 
+def _signs(accessories: Iterable[AccessoryDescription]) -> Iterator[CharacteristicId]:
+    """What has a value whenever it is read."""
+    every = (one for _, one in _each(accessories))
+    return (one.id for one in every if Permission.READ in one.metadata.perms and one.type not in IMMEDIATE)
+
+
 def _bare(accessories: Iterable[AccessoryDescription]) -> list[AccessoryDescription]:
     """Without what changes all the time, to compare."""
     return [
@@ -94,6 +100,8 @@ class Ledger:
         self._keys: frozenset[_Key] = frozenset()
         self._presses: frozenset[CharacteristicId] = frozenset()
         self._values: dict[CharacteristicId, Value] = {}
+        #: What the application has written since they were told.
+        self._doubted: set[CharacteristicId] = set()
         #: Whose events the accessory refuses on this connection.
         self._refused: set[CharacteristicId] = set()
         #: Why it is not available, as was said.
@@ -102,6 +110,10 @@ class Ledger:
         self.events: tuple[CharacteristicId, ...] = ()
         self.polls: tuple[CharacteristicId, ...] = ()
         self.reads: tuple[CharacteristicId, ...] = ()
+        #: What else can be read for a sign of life, where nothing of that can.
+        self.sign: tuple[CharacteristicId, ...] = ()
+        #: What could not be read when everything was.
+        self.missed: set[CharacteristicId] = set()
 
     # --- readers --------------------------------------------------------------------------------------------------
 
@@ -144,9 +156,9 @@ class Ledger:
         for reader in self._readers.values():
             self._say_available(reader)
 
-    def unavailable(self, reason: HapError) -> None:
-        """It cannot be used. Said once, but that we are forgotten is said in any case."""
-        if self._reason is not None and (is_forgotten(self._reason) or not is_forgotten(reason)):
+    def unavailable(self, reason: HapError, *, last: bool = False) -> None:
+        """It cannot be used. Said once, but that we are forgotten is said in any case, as is the `last` word."""
+        if not last and self._reason is not None and (is_forgotten(self._reason) or not is_forgotten(reason)):
             return
         self._reason = reason
         for reader in self._readers.values():
@@ -160,8 +172,9 @@ class Ledger:
 
     def note(self, one: CharacteristicId, value: Value, source: Source) -> None:
         """A value, however it came."""
-        if source is not Source.EVENT and self._values.get(one, self) == value:
+        if source is not Source.EVENT and one not in self._doubted and self._values.get(one, self) == value:
             return
+        self._doubted.discard(one)
         if one not in self._presses:
             self._values[one] = value
         elif source is not Source.EVENT:
@@ -172,6 +185,10 @@ class Ledger:
         item = ValueChanged(self._alias, known, value, source)
         for reader in self._readers.values():
             self._say_value(reader, item)
+
+    def doubt(self, ids: Iterable[CharacteristicId]) -> None:
+        """What is known of these may be wrong; it is told when it is read again, whatever it is then."""
+        self._doubted.update(one for one in ids if one in self._values)
 
     def learn(self, accessories: tuple[AccessoryDescription, ...]) -> None:
         """The database, as read just now."""
@@ -185,6 +202,7 @@ class Ledger:
         removed = frozenset(one for one, _ in keys - self._keys)
         for one in removed:
             self._values.pop(one, None)
+            self._doubted.discard(one)
         self._choose()
         for reader in self._readers.values():
             self._say(reader, DatabaseChanged(self._alias, accessories, added, removed))
@@ -245,3 +263,5 @@ class Ledger:
             if readable and one.type not in IMMEDIATE:
                 reads.append(one.id)
         self.events, self.polls, self.reads = tuple(events), tuple(polls), tuple(reads)
+        self.missed.intersection_update(reads)
+        self.sign = self.reads[:1] or tuple(islice(_signs(self.accessories), 1))

@@ -56,6 +56,7 @@ class Supervision:
         seeking.watcher = self._heard
         residents.risen = self._risen
         book.noted = self._noted
+        book.dropped = self.removed
 
     def follows(self, to: Hashable) -> bool:
         """Whether a reader is told of accessories."""
@@ -91,7 +92,7 @@ class Supervision:
         if watch is None:
             return
         readers = watch.ledger.readers
-        watch.ledger.unavailable(Disconnected("the pairing was removed"))
+        watch.ledger.unavailable(Disconnected("the pairing was removed"), last=True)
         self._drop(alias)
         for to in readers:
             aliases = self._readers[to].aliases

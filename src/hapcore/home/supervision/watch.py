@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from hapcore.controller.commands import GetAccessories, Subscribe
+from hapcore.controller.commands import GetAccessories, Subscribe, Write
 from hapcore.controller.events import CharacteristicChanged, EventUnreadable, SessionClosed
+from hapcore.controller.typed import SetValue
 from hapcore.discovery import DiscoveredAccessory, Gone, Transport
-from hapcore.engine import Event
+from hapcore.engine import Command, Event
 from hapcore.errors import Disconnected, HapError, Refused, RemoteProtocolError
 from hapcore.home.commands import Supervise
 from hapcore.home.link import Link, Stopped
@@ -23,12 +24,11 @@ from hapcore.home.supervision.backoff import (
 from hapcore.home.supervision.happenings import Source
 from hapcore.home.supervision.ledger import is_forgotten
 from hapcore.home.target import Target
-from hapcore.ids import CharacteristicId
 
 if TYPE_CHECKING:
     from hapcore.home.supervision.supervision import Supervision
 
-__all__ = ["AIR_POLL", "FRESH", "PROBE_LIMIT", "Watch"]
+__all__ = ["AIR_POLL", "FRESH", "PROBE_LIMIT", "SAID_REST", "Watch"]
 
 #: Seconds within which an accessory that is said to be elsewhere, or gone, must answer on the connection there is.
 PROBE_LIMIT: Final = 3.0
@@ -38,6 +38,8 @@ LATELY: Final = 1.0
 AIR_POLL: Final = 3600.0
 #: Seconds after reading the database in which the first c# that is heard is taken for the one of that database.
 FRESH: Final = 10.0
+#: Seconds between two looks at everything, however often somebody says that it has changed: anybody can say that.
+SAID_REST: Final = 5.0
 _NONE: Final = Disconnected("the connection was closed")
 
 
@@ -62,6 +64,8 @@ class Watch(Asking):
         # What there is to do, or to stop for.
         self._called = self._summoned = False
         self._stale = self._changed = self._doubtful = self._suspect = self._unsure = False
+        #: When that may be done again which anybody on the network can have us do.
+        self._fetch_from = self._doubt_from = self._probe_from = -inf
         self._task: Task[None] = office.agenda.start(self._run())
 
     # --- inputs ---------------------------------------------------------------------------------------------------
@@ -128,6 +132,7 @@ class Watch(Asking):
         """The link says something."""
         if isinstance(event, CharacteristicChanged):
             self._heard = self._now
+            self._overtaken.add(event.id)
             self.ledger.note(event.id, event.value, Source.EVENT)
         elif isinstance(event, EventUnreadable):
             self._doubtful = True
@@ -149,6 +154,13 @@ class Watch(Asking):
         """Its database is another one, and was read already."""
         self._changed = True
         self.ring()
+
+    def asked(self, command: Command[Any]) -> None:
+        """The application writes: there will be no event, and what was known is not what is."""
+        if isinstance(command, Write):
+            self.ledger.doubt(one.id for one in command.writes)
+        elif isinstance(command, SetValue):
+            self.ledger.doubt([command.handle])
 
     # --- the procedure --------------------------------------------------------------------------------------------
 
@@ -256,35 +268,42 @@ class Watch(Asking):
         while True:
             if self._fault is not None:
                 raise self._fault
-            if self._stale or self._changed:
+            now = self._now
+            if self._changed or (self._stale and now >= self._fetch_from):
+                self._fetch_from = now + SAID_REST if self._stale else self._fetch_from
                 yield from self._restore(link)
-            elif self._doubtful:
-                self._doubtful = False
+            elif self._doubtful and now >= self._doubt_from:
+                self._doubtful, self._doubt_from = False, now + SAID_REST
                 self._since = self._heard
                 yield from self._read(link, self.ledger.reads, Source.READ)
                 self._tell_gap()
-            elif self._suspect or self._unsure:
+            elif (self._suspect or self._unsure) and now >= self._probe_from:
                 limit = PROBE_LIMIT if self._suspect else None
                 self._suspect = self._unsure = False
-                yield from self._read(link, self._sign(), Source.POLL, limit)
-            elif self._now >= (due := self._poll_due(polled)):
-                yield from self._read(link, self.ledger.polls or self._sign(), Source.POLL)
+                self._probe_from = now + CALLED_REST
+                yield from self._read(link, self.ledger.sign, Source.POLL, limit)
+            elif now >= (due := self._poll_due(polled)):
+                yield from self._read(link, self.ledger.polls or self.ledger.sign, Source.POLL)
+                if not self._air:
+                    yield from self._read(link, tuple(sorted(self.ledger.missed)), Source.POLL)
                 polled = self._now
             else:
-                yield from self._sleep(due)
+                yield from self._sleep(min(due, self._said_due()))
+
+    def _said_due(self) -> float:
+        """When what was said of the accessory is looked into."""
+        stale = self._fetch_from if self._stale else inf
+        doubtful = self._doubt_from if self._doubtful else inf
+        return min(stale, doubtful, self._probe_from if self._suspect or self._unsure else inf)
 
     def _poll_due(self, polled: float) -> float:
         period = min(one.poll for one in self._commands.values())
-        if self.ledger.polls:
+        if self.ledger.polls or (self.ledger.missed and not self._air):
             return polled + (max(period, AIR_POLL) if self._air else period)
-        if self._air or not self.ledger.reads:
+        if self._air or not self.ledger.sign:
             return inf
         # Whoever was heard is there.
         return max(polled, self._heard) + period
-
-    def _sign(self) -> tuple[CharacteristicId, ...]:
-        """What to read for a sign of life."""
-        return self.ledger.reads[:1]
 
     def _outdated(self, link: Link) -> bool:
         if not link.carrier.accessories:
