@@ -157,3 +157,13 @@ def test_what_is_no_claim_is_passed_over() -> None:
     assert claim.heard("Lamp", "zzz.local.", 0.0) is Decision.IGNORE
     assert claim.heard("Lamp (2)", claim.host.lower(), 0.0) is Decision.IGNORE  # our own voice
     assert claim.heard("LAMP (2)", "zzz.local.", 0.0) is Decision.YIELD  # names have no case
+
+
+def test_who_shouts_is_answered_once() -> None:
+    """Each answer takes more than a second, and others would pile up behind it."""
+    low, high = _claim("AA:00:00:00:00:01"), _claim("AA:00:00:00:00:02")
+    told = [low.heard(high.name, high.host, 10.0 + at / 100) for at in range(1000)]
+    assert told.count(Decision.YIELD) == 1
+    assert told.count(Decision.IGNORE) == 999
+    told = [high.heard(low.name, low.host, 10.0 + at / 100) for at in range(1000)]
+    assert (told.count(Decision.DEFEND), told.count(Decision.YIELD)) == (1, 1)

@@ -29,6 +29,7 @@ class Claim:
     record: ServiceRecord
     attempt: int
     _contested: float | None = None
+    _given_up: bool = False
 
     @property
     def name(self) -> str:
@@ -45,11 +46,14 @@ class Claim:
 
         Of two that hear each other one has to yield and one to stay, without a word between them: the host that comes
         first in the alphabet yields at once. The other announces again, asks after 2 s who has the name, and yields to
-        whoever says so still: it is one that never yields.
+        whoever says so still: it is one that never yields. Each of both is said once of a claim, however often the
+        name is heard: another name is another claim.
         """
-        if name.casefold() != self.name.casefold() or host.casefold() == self.host.casefold():
+        if self._given_up or name.casefold() != self.name.casefold() or host.casefold() == self.host.casefold():
             return Decision.IGNORE
         if self._contested is None:
             self._contested = now
-            return Decision.YIELD if self.host.casefold() < host.casefold() else Decision.DEFEND
-        return Decision.YIELD if now - self._contested > DEFENCE_SECONDS else Decision.IGNORE
+            self._given_up = self.host.casefold() < host.casefold()
+            return Decision.YIELD if self._given_up else Decision.DEFEND
+        self._given_up = now - self._contested > DEFENCE_SECONDS
+        return Decision.YIELD if self._given_up else Decision.IGNORE
