@@ -74,10 +74,9 @@ class Browser(RecordUpdateListener):
         """Ask anew who is there and where: the network is another, or was away. Who does not answer is not gone yet."""
         cache = self._zeroconf.cache
         for name in self._found:
-            about = list(cache.async_entries_with_name(name))
-            for host in {str(server) for record in about if (server := getattr(record, "server", None))}:
-                about += cache.async_entries_with_name(host)
-            cache.async_remove_records(about)
+            hosts = {getattr(record, "server", None) or name for record in cache.async_entries_with_name(name)}
+            for about in (name, *hosts):  # one after the other: some hosts have the name of their service
+                cache.async_remove_records(cache.async_entries_with_name(about))
         await self._browser.async_cancel()
         self._browser = AsyncServiceBrowser(self._zeroconf, SERVICE_TYPE, handlers=[self._heard])
 

@@ -225,7 +225,7 @@ async def _foreign(name: str, host: str) -> AsyncIterator[None]:
         f"{name}.{SERVICE_TYPE}",
         port=4712,
         properties={"id": secrets.token_bytes(6).hex(":").upper(), "md": "Foreign"},
-        server=f"{host}.local.",
+        server=f"{host}.local." if host else None,  # zeroconf calls the host like the service then
         parsed_addresses=["127.0.0.1"],
     )
 
@@ -546,6 +546,22 @@ async def test_who_looks_hears_on_an_interface_that_comes_later(machine: list[In
             await near.advertise(record, 4711)
             machine.append(lo)
             await _found(news, record.device_id)
+
+
+async def test_a_host_with_the_name_of_its_service_is_asked_for_again(machine: list[Interface], way: Way) -> None:
+    """The accessory of homekit_python is one."""
+    if sys.platform != "linux":
+        return  # 127.0.0.2 takes no rights here only
+    name, record = f"Lamp {secrets.token_hex(6)}", _record()
+    with trio.fail_after(LIMIT):
+        async with _foreign(name, ""), open_mdns(probe=False) as mdns, mdns.browse() as news:
+            while (await anext(news)).name != name:
+                pass
+            await mdns.advertise(record, 4711)
+            for addresses in (("127.0.0.1", "127.0.0.2"), ("127.0.0.1",)):  # the second follows when the first is over
+                machine[0] = Interface("lo", 0, addresses)
+                while set((await _found(news, record.device_id)).addresses) != set(addresses):
+                    pass
 
 
 # --- interfaces -------------------------------------------------------------------------------------------------------
