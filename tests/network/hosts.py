@@ -63,6 +63,8 @@ class Program:
         )
         self._told: queue.Queue[str | None] = queue.Queue()
         self._heard: deque[str] = deque(maxlen=50)
+        #: The last lines of its standard error output.
+        self.complaints: deque[str] = deque(maxlen=50)
         self._readers = [
             threading.Thread(target=self._read, args=(pipe, told), daemon=True)
             for pipe, told in ((self._process.stdout, self._told), (self._process.stderr, None))
@@ -127,7 +129,9 @@ class Program:
     def _read(self, pipe: IO[str], told: queue.Queue[str | None] | None) -> None:
         for line in pipe:
             self._heard.append(line.rstrip("\n"))
-            if told is not None:
+            if told is None:
+                self.complaints.append(line.rstrip("\n"))
+            else:
                 told.put(line)
         if told is not None:
             told.put(None)
@@ -238,7 +242,11 @@ class Host:
         """Start a program: "hap" and its arguments, or a Python file beside this one and its arguments."""
         name, *arguments = command
         start = [sys.executable, "-m", "hap_trio.cli"] if name == "hap" else [sys.executable, str(HERE / name)]
-        return Program(["ip", "netns", "exec", self.namespace, *start, *arguments])
+        return self.execute(*start, *arguments)
+
+    def execute(self, *command: str) -> Program:
+        """Start any program that tells what happens in JSON."""
+        return Program(["ip", "netns", "exec", self.namespace, *command])
 
 
 class Network:

@@ -42,7 +42,7 @@ _PRESS = CharacteristicType("Press", PROGRAMMABLE_SWITCH_EVENT, _NUMBER, int)
 
 def tell(event: str, **more: object) -> None:
     """Print what happened."""
-    print(json.dumps({"event": event, "time": time.monotonic(), **more}), flush=True)
+    print(json.dumps({"event": event, "time": time.monotonic(), **more}, default=repr), flush=True)
 
 
 # --- the accessory -----------------------------------------------------------------------------------------------

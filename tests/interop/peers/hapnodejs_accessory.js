@@ -1,6 +1,6 @@
-// HAP-NodeJS as the accessory: a light, a button, a lock and an echo, on 127.0.0.1, without mDNS.
+// HAP-NodeJS as the accessory: a light, a button, a lock and an echo, on 127.0.0.1, without mDNS; with it on `--host`.
 //
-//   node hapnodejs_accessory.js --modules DIR/node_modules --state DIR [--setup-code 031-45-154]
+//   node hapnodejs_accessory.js --modules DIR/node_modules --state DIR [--setup-code 031-45-154] [--host ADDRESS]
 //
 // Prints JSON lines and reads commands exactly as happython_accessory.py does.
 "use strict";
@@ -30,13 +30,16 @@ class SilentAdvertiser extends EventEmitter {
   async destroy() {}
 }
 SilentAdvertiser.protocolVersionService = "1.1.0";
-require(path.join(library, "dist/lib/Advertiser.js")).CiaoAdvertiser = SilentAdvertiser;
+const address = options["--host"] || "127.0.0.1";
+if (!options["--host"]) {
+  require(path.join(library, "dist/lib/Advertiser.js")).CiaoAdvertiser = SilentAdvertiser;
+}
 
 // It would listen on every address of the machine, whatever it is told.
 const { HAPServer } = require(path.join(library, "dist/lib/HAPServer.js"));
 const listen = HAPServer.prototype.listen;
 HAPServer.prototype.listen = function (port) {
-  return listen.call(this, port, "127.0.0.1");
+  return listen.call(this, port, address);
 };
 
 HAPStorage.setCustomStoragePath(options["--state"]);
@@ -152,5 +155,5 @@ accessory.publish({
   pincode: options["--setup-code"],
   category: Categories.LIGHTBULB,
   port: 0,
-  bind: "127.0.0.1",
+  bind: address,
 });

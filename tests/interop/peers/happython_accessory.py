@@ -1,4 +1,4 @@
-"""HAP-python as the accessory: a light, a button, a lock and an echo, on 127.0.0.1, without mDNS.
+"""HAP-python as the accessory: a light, a button, a lock and an echo, on 127.0.0.1, without mDNS; with it on `--host`.
 
 Prints JSON lines: first `listening` with port, setup code and the numbers of the characteristics, then `paired`,
 `unpaired`, `written` and `done`. Reads commands on stdin, one a line, and answers each with `done`:
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import socket
 import sys
 from pathlib import Path
 from uuid import UUID
@@ -21,6 +22,7 @@ from pyhap.accessory import Accessory
 from pyhap.accessory_driver import AccessoryDriver
 from pyhap.characteristic import Characteristic
 from pyhap.const import CATEGORY_LIGHTBULB
+from zeroconf.asyncio import AsyncZeroconf
 
 ECHO = UUID("C0FFEE00-0000-4000-8000-0000000000E0")
 
@@ -120,18 +122,26 @@ def obey(accessory, words):
         raise ValueError(f"no such command: {words[0]}")
 
 
+def free_port(host):
+    """A port that nobody has: what it announces is what it was told."""
+    with socket.socket() as trial:
+        trial.bind((host, 0))
+        return trial.getsockname()[1]
+
+
 async def main(arguments):
     """Serve until stdin ends or says quit."""
     loop = asyncio.get_running_loop()
+    host, port = (arguments.host, free_port(arguments.host)) if arguments.host else ("127.0.0.1", 0)
     driver = Driver(
         loop=loop,
-        address="127.0.0.1",
-        port=0,
+        address=host,
+        port=port,
         pincode=arguments.setup_code.encode(),
         persist_file=str(arguments.state / "happython.json"),
-        async_zeroconf_instance=SilentAdvertiser(),
+        async_zeroconf_instance=AsyncZeroconf(interfaces=[host]) if arguments.host else SilentAdvertiser(),
     )
-    driver.http_server._addr_port = ("127.0.0.1", 0)  # port=0 would mean its default port, not any free one
+    driver.http_server._addr_port = (host, port)  # port=0 would mean its default port, not any free one
     accessory = Bench(driver, "Bench")
     driver.add_accessory(accessory)
     await driver.async_start()
@@ -139,7 +149,7 @@ async def main(arguments):
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     say(
         "listening",
-        host="127.0.0.1",
+        host=host,
         port=driver.http_server.server.sockets[0].getsockname()[1],
         device_id=driver.state.mac,
         setup_code=arguments.setup_code,
@@ -162,4 +172,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--state", type=Path, required=True, help="directory for the accessory's files")
     parser.add_argument("--setup-code", default="031-45-154")
+    parser.add_argument("--host", help="the address to be at, and to be announced at")
     asyncio.run(main(parser.parse_args()))
