@@ -33,15 +33,20 @@ def _live(watcher: Watcher, board: Board) -> None:
     """The screen, until the user leaves it. It has the main thread, as terminals want it."""
     from hap_trio.cli.top.screen import Top  # it is slow to import, and an extra
 
-    app = Top(board, partial(watcher.absorb, board), watcher.write, monotonic)
     failure: list[BaseException] = []
+
+    def absorb() -> str | None:
+        if failure:
+            app.exit()
+        return watcher.absorb(board)
+
+    app = Top(board, absorb, watcher.write, monotonic)
 
     def work() -> None:
         try:
             trio.run(watcher.run)
         except BaseException as error:  # noqa: BLE001 - it belongs to the user of the main thread
-            failure.append(error)
-            app.call_from_thread(app.exit)
+            failure.append(error)  # the next beat of the screen sees it
 
     thread = Thread(target=work, name="accessories")
     thread.start()

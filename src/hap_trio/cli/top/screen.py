@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import ClassVar, TypeVar
 
 from rich.text import Text
 from textual.app import App, ComposeResult
@@ -19,6 +19,8 @@ from hapcore.model.handle import Handle
 from hapcore.model.values import parse_text
 
 __all__ = ["Top"]
+
+T = TypeVar("T")
 
 #: Seconds between two looks at what has come in: quick for the eye, cheap over SSH.
 BEAT = 0.2
@@ -40,7 +42,7 @@ class _Asking(ModalScreen[str]):
         self._row = row
 
     def compose(self) -> ComposeResult:
-        yield Label(f"{self._row.service}, {self._row.handle.name}: {self._row.text}")
+        yield Label(f"{self._row.service}, {self._row.handle.name}: {self._row.text}", markup=False)
         yield Input(placeholder=self._row.handle.metadata.format.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -50,7 +52,53 @@ class _Asking(ModalScreen[str]):
         self.dismiss("")
 
 
-class _Rows(DataTable[Text]):
+class _Table(DataTable[Text]):
+    """A table with one line for each thing. What is as it was is neither drawn nor measured again."""
+
+    def __init__(self, id: str) -> None:  # noqa: A002 - the word of the base
+        super().__init__(id=id, cursor_type="row", zebra_stripes=True)
+        self._marks: dict[str, object] = {}
+
+    @property
+    def chosen(self) -> str | None:
+        """The key of the line that the cursor is on."""
+        return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value if self.row_count else None
+
+    def empty(self) -> None:
+        """Take all away: what comes next is about something else."""
+        self._marks = {}
+        self.clear()
+
+    def fill(self, things: Mapping[str, T], mark: Callable[[T], object], draw: Callable[[T], tuple[Text, ...]]) -> None:
+        """Show these, by their keys. `mark` says how each is: as long as that is equal it is drawn the same."""
+        marks = {key: mark(one) for key, one in things.items()}
+        before, self._marks = self._marks, marks
+        if list(before) != list(marks):
+            self._begin_anew({key: draw(one) for key, one in things.items()})
+            return
+        columns = self.ordered_columns
+        for key, one in things.items():
+            if before[key] == marks[key]:
+                continue
+            for number, cell in enumerate(draw(one)):
+                if self.get_cell(key, str(number)) != cell:
+                    # A column that may become narrower is measured from top to bottom: it stays as it is.
+                    wider = cell.cell_len > columns[number].content_width
+                    self.update_cell(key, str(number), cell, update_width=wider)
+
+    def _begin_anew(self, lines: Mapping[str, tuple[Text, ...]]) -> None:
+        """The cursor stays with what it was on: the next key is meant for that."""
+        chosen, at = self.chosen, self.cursor_row
+        self.clear()
+        for key, cells in lines.items():
+            self.add_row(*cells, key=key)
+        if lines:
+            self.move_cursor(
+                row=list(lines).index(chosen) if chosen is not None and chosen in lines else min(at, len(lines) - 1)
+            )
+
+
+class _Rows(_Table):
     """The characteristics: here the arrows to the sides change a value."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -60,7 +108,7 @@ class _Rows(DataTable[Text]):
     ]
 
 
-class _Lanes(DataTable[Text]):
+class _Lanes(_Table):
     """The accessories."""
 
 
@@ -93,8 +141,8 @@ class Top(App[None]):
 
     def compose(self) -> ComposeResult:
         with Horizontal():
-            yield _Lanes(id="lanes", cursor_type="row", zebra_stripes=True)
-            yield _Rows(id="rows", cursor_type="row", zebra_stripes=True)
+            yield _Lanes("lanes")
+            yield _Rows("rows")
         yield Static(id="said", markup=False)
         yield Footer()
 
@@ -112,13 +160,15 @@ class Top(App[None]):
         said = self._absorb()
         if said is not None:
             self.say(said)
-        _fill(self.query_one(_Lanes), {alias: self._lane(one) for alias, one in self._board.lanes.items()})
+        self.query_one(_Lanes).fill(self._board.lanes, self._lane_mark, self._lane)
         lane = self.chosen
         if (alias := None if lane is None else lane.alias) != self._shown:
             self._shown = alias
-            self.query_one(_Rows).clear()
+            self.query_one(_Rows).empty()
         if lane is not None:
-            _fill(self.query_one(_Rows), {str(row.handle): self._row(row) for row in lane.rows.values()})
+            self.query_one(_Rows).fill(
+                {str(number): row for number, row in lane.rows.items()}, self._row_mark, self._row
+            )
 
     def say(self, text: str) -> None:
         """A line at the bottom."""
@@ -127,13 +177,13 @@ class Top(App[None]):
     @property
     def chosen(self) -> Lane | None:
         """The accessory the cursor is on."""
-        key = _key(self.query_one(_Lanes))
+        key = self.query_one(_Lanes).chosen
         return None if key is None else self._board.lanes.get(key)
 
     @property
     def picked(self) -> Row | None:
         """The characteristic the cursor is on."""
-        lane, key = self.chosen, _key(self.query_one(_Rows))
+        lane, key = self.chosen, self.query_one(_Rows).chosen
         return None if lane is None or key is None else lane.rows.get(CharacteristicId.parse(key))
 
     def action_step(self, up: bool) -> None:
@@ -171,6 +221,9 @@ class Top(App[None]):
         if self._shown is not None:
             self._write(self._shown, row.handle, value)
 
+    def _lane_mark(self, lane: Lane) -> object:
+        return lane.presence, lane.events(self._clock()), lane.round_trip, lane.reason
+
     def _lane(self, lane: Lane) -> tuple[Text, ...]:
         trip = lane.round_trip
         return (
@@ -181,34 +234,16 @@ class Top(App[None]):
             Text(lane.reason, style="dim"),
         )
 
+    def _fresh(self, row: Row) -> bool:
+        return row.changed is not None and self._clock() - row.changed < FRESH
+
+    def _row_mark(self, row: Row) -> object:
+        return row.value, self._fresh(row), row.service, row.handle.description
+
     def _row(self, row: Row) -> tuple[Text, ...]:
-        fresh = row.changed is not None and self._clock() - row.changed < FRESH
         return (
             Text(row.service),
             Text(row.handle.name),
-            Text(row.text, style="bold reverse" if fresh else ""),
+            Text(row.text, style="bold reverse" if self._fresh(row) else ""),
             Text(str(row.handle)),
         )
-
-
-def _key(table: DataTable[Text]) -> str | None:
-    """The key of the row that the cursor is on."""
-    if not table.row_count:
-        return None
-    return table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value
-
-
-def _fill(table: DataTable[Text], rows: dict[str, tuple[Text, ...]]) -> None:
-    """Bring a table up to date: cells that are the same are not touched."""
-    if [key.value for key in table.rows] != list(rows):
-        at = table.cursor_coordinate
-        table.clear()
-        for key, cells in rows.items():
-            table.add_row(*cells, key=key)
-        if rows:
-            table.move_cursor(row=min(at.row, len(rows) - 1))
-        return
-    for key, cells in rows.items():
-        for number, cell in enumerate(cells):
-            if table.get_cell(key, str(number)) != cell:
-                table.update_cell(key, str(number), cell, update_width=True)

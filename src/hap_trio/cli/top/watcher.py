@@ -15,6 +15,7 @@ import hap_trio
 from hap_trio.cli.common import status_text
 from hap_trio.cli.terminal import clean
 from hap_trio.cli.top.board import Board, Presence
+from hapcore.discovery import Transport
 from hapcore.errors import HapError
 from hapcore.home.supervision import Available, DatabaseChanged, Gap, Happening, Source, Unavailable, ValueChanged
 from hapcore.ids import CharacteristicId, HapStatus, Value
@@ -52,6 +53,7 @@ class Watcher:
         self._news: SimpleQueue[tuple[float, Happening | RoundTrip | Said]] = SimpleQueue()
         self._token: trio.lowlevel.TrioToken | None = None
         self._scope = trio.CancelScope()
+        self._stopped = False
         self._writes, self._to_write = trio.open_memory_channel[tuple[str, Handle[Value], Value]](math.inf)
         #: The name of the characteristic that round trips are measured with, of each accessory that is there.
         self._probes: dict[str, CharacteristicId] = {}
@@ -74,7 +76,8 @@ class Watcher:
         self._do(self._writes.send_nowait, (alias, number, value))
 
     def stop(self) -> None:
-        """Have `run` end."""
+        """Have `run` end, also one that has not begun."""
+        self._stopped = True
         self._do(self._scope.cancel)
 
     def _do(self, act: Callable[..., object], *args: object) -> None:
@@ -87,6 +90,8 @@ class Watcher:
     async def run(self) -> None:
         """Follow until `stop()`."""
         self._token = trio.lowlevel.current_trio_token()
+        if self._stopped:  # by then nobody could be told
+            return
         with self._scope:
             async with self._open() as home, trio.open_nursery() as nursery:
                 nursery.start_soon(self._carry_out, home)
@@ -126,14 +131,16 @@ class Watcher:
     async def _measure(self, home: hap_trio.Controller) -> None:
         while True:
             await trio.sleep(PROBE)
-            for alias, probe in self._probes.items():
-                if home.connect(alias).connected:
-                    await self._ask(home, alias, probe)
+            for alias, probe in list(self._probes.items()):  # more may come while one is asked
+                await self._ask(home, alias, probe)
 
     async def _ask(self, home: hap_trio.Controller, alias: str, probe: CharacteristicId) -> None:
         begun = self._clock()
         try:
-            await home.connect(alias).read([probe])
+            accessory = home.connect(alias)
+            if not accessory.connected or home.record(alias).transport is Transport.BLE:
+                return  # over Bluetooth LE a question keeps a connection open that costs a battery
+            await accessory.read([probe])
         except HapError:
             return  # that it is away is told by the supervision
         self._tell(RoundTrip(alias, self._clock() - begun))
