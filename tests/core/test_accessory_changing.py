@@ -5,11 +5,20 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.core.accessory_rig import Rig, kind
+from tests.core.accessory_rig import JSON, Rig, kind
 
-from hapcore.accessory.commands import AddAccessories, AnswerWrite, RefreshDatabase, ReplaceDatabase, UpdateValues
-from hapcore.accessory.events import WriteRequested
+from hapcore.accessory.commands import (
+    AddAccessories,
+    AnswerWrite,
+    RefreshDatabase,
+    RemoveAccessories,
+    ReplaceDatabase,
+    UpdateValues,
+)
+from hapcore.accessory.events import SnapshotRequested, WriteRequested
+from hapcore.accessory.handlers import consult
 from hapcore.catalogue.services import Lightbulb, Switch
+from hapcore.codec.http import write_request
 from hapcore.engine import Persist
 from hapcore.model.accessory import Accessory
 from hapcore.model.characteristic import Characteristic
@@ -106,8 +115,6 @@ def test_a_write_under_way_to_what_was_made_anew_counts():
 
 def test_what_a_setter_returns_is_a_reading_only_where_it_can_be_read_back():
     """A controller may ask of every write that it be read back. Where that is refused, the write stands."""
-    from hapcore.accessory.handlers import consult
-
     service, one = _service()
     one.setter(lambda value, _caller: 7)
     rig = Rig(accessories=[Accessory("Test", services=[service])])
@@ -149,3 +156,30 @@ def test_what_could_not_be_stored_is_stored_with_the_next_change():
     stored = rig.said(Persist)
     rig.submit(RefreshDatabase())
     assert rig.said(Persist) == stored, "what is safe is not stored again"
+
+
+@pytest.mark.parametrize("what", ["write", "picture"])
+def test_what_is_gone_when_its_handler_would_be_asked(what):
+    """The question waits behind what is being stored; nobody must be told that nobody has done it."""
+    window = Accessory("Window", services=[Switch("Window", on=False)])
+    window.snapshot(lambda _wanted, _caller: b"\xff\xd8")
+    one = window.main_service.on
+    one.setter(lambda _value, _caller: None)
+    rig = Rig(accessories=[Accessory.bridge("Bridge"), window])
+    line = rig.session()
+    body = b'{"characteristics":[{"aid":%d,"iid":%d,"value":true}]}' % one.id
+    if what == "write":
+        line.send(write_request("PUT", "/characteristics", "a", JSON, body))
+        asked = rig.said(WriteRequested)[0]
+    else:
+        body = b'{"resource-type":"image","image-width":10,"image-height":10,"aid":%d}' % one.id.aid
+        line.send(write_request("POST", "/resource", "a", JSON, body))
+        asked = rig.said(SnapshotRequested)[0]
+    rig.submit(RemoveAccessories(window))
+    complaints = []
+    inquiry = consult(asked, rig.server.database, rig.submit, lambda *told: complaints.append(told), {})
+    assert inquiry is not None
+    assert not inquiry.begin()
+    answer = line.take()
+    assert (answer.status, complaints) == (207, [])
+    assert b"-70409" in answer.body

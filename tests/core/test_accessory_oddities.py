@@ -8,6 +8,7 @@ import pytest
 from tests.core.accessory_rig import Rig
 
 from hapcore.accessory.commands import AddAccessories, AnswerSnapshot
+from hapcore.accessory.config import Config
 from hapcore.accessory.events import SnapshotRequested
 from hapcore.accessory.handlers import consult
 from hapcore.catalogue.services import LockMechanism, Switch
@@ -75,3 +76,10 @@ def test_a_picture_that_is_none_is_a_mistake_at_once(picture):
         rig.submit(AnswerSnapshot(request, picture))
     assert rig.submit(AnswerSnapshot(request, b"\xff\xd8")) is True
     assert line.take().status == 200
+
+
+@pytest.mark.parametrize("name", ["answer_deadline", "event_interval"])
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), -1.0])
+def test_times_that_no_timer_can_have(name, seconds):
+    with pytest.raises(ValueError, match=name):
+        Config(name="Lamp", **{name: seconds})

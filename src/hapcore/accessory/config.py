@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from math import inf
 from typing import TypeAlias
 
 from attrs import field, frozen, validators
@@ -62,5 +63,6 @@ class Config:
     max_connections: int = field(default=MAX_CONNECTIONS, validator=validators.ge(8))
     idle_seconds: float | None = field(default=IDLE_SECONDS, validator=validators.optional(validators.gt(0.0)))
     when_full: WhenFull = field(default=WhenFull.REFUSE, converter=WhenFull)
-    answer_deadline: float = field(default=ANSWER_DEADLINE, validator=validators.gt(0))
-    event_interval: float = field(default=1.0, validator=validators.ge(0))
+    # Not without end: timers of event loops cannot be set to that, and a controller has given up long before.
+    answer_deadline: float = field(default=ANSWER_DEADLINE, validator=[validators.gt(0), validators.lt(inf)])
+    event_interval: float = field(default=1.0, validator=[validators.ge(0), validators.lt(inf)])

@@ -23,7 +23,7 @@ from hapcore.accessory.events import (
 from hapcore.accessory.inquiry import MAX_RUNNING, Answers, Consultation, Handler, Inquiry, Question
 from hapcore.engine import Command
 from hapcore.ids import Caller, CharacteristicId, HapStatus, Value
-from hapcore.model.characteristic import AnyCharacteristic
+from hapcore.model.characteristic import AnyCharacteristic, HapStatusError
 from hapcore.model.database import Database
 from hapcore.model.group import Group, Reads, Writes
 from hapcore.model.snapshot import check_image
@@ -132,7 +132,7 @@ def _about_writes(
     reported: set[CharacteristicId] = set()
     for one in event.writes:
         characteristic = find(one.id)
-        handler = getattr(characteristic, "setter_fn", None)
+        handler = getattr(characteristic, "setter_fn", _gone)
         # What a setter returns is what a controller reads that asked for a write-response, where there is one.
         if one.response and characteristic is not None and characteristic.write_response:
             reported.add(one.id)
@@ -174,11 +174,17 @@ def _about_snapshot(
 ) -> tuple[Iterable[list[Question]], Callable[[dict[CharacteristicId, object], bool], AnswerSnapshot]]:
     """Whom to ask for a picture. Where the camera has just gone, there is none."""
     number = CharacteristicId(event.aid, 0)
-    handler = next((one.snapshot_fn for one in database.accessories if one.aid == event.aid), None)
+    found = (one.snapshot_fn for one in database.accessories if one.aid == event.aid)
+    handler = next((one for one in found if one is not None), _gone)
     question = Question((number,), handler, (event.wanted, event.caller), lambda found: {number: check_image(found)})
     return [[question]], lambda results, _last: AnswerSnapshot(
         event.request, cast("bytes | HapStatus", results[number])
     )
+
+
+def _gone(_value: object, _caller: Caller) -> None:
+    """In place of the setter of what is not served any more: nobody has done what was asked."""
+    raise HapStatusError(HapStatus.DOES_NOT_EXIST)
 
 
 def _caller(caller: Caller, write: CharacteristicWrite) -> Caller:
