@@ -143,6 +143,31 @@ def test_a_lock_is_locked_by_a_write(tmp_path):
         assert hap("get", *lock, "-c", iids["Lock Current State"]).stdout.endswith("= 0\n")
 
 
+def test_a_lock_with_a_pin(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from hapcore.accessory import Characteristic, HapStatus, HapStatusError\n"
+        "from hapcore.catalogue.characteristics import LOCK_TARGET_STATE\n"
+        "from hapcore.catalogue.services import LockMechanism\n"
+        "target = Characteristic(LOCK_TARGET_STATE, iid=9, timed=True, authorized=True)\n"
+        "lock = LockMechanism('Door', lock_target_state=target)\n"
+        "@target.setter\n"
+        "def turn(value, caller):\n"
+        "    if caller.auth_data != b'1234':\n"
+        "        raise HapStatusError(HapStatus.INSUFFICIENT_AUTHORIZATION)\n"
+    )
+    (tmp_path / "pin").write_text("1234\n")
+    with served("mine:lock", cwd=tmp_path) as (_, listening):
+        door = paired(listening, tmp_path)
+        assert "additional authorization is missing or wrong" in failure(hap("put", *door, "-c", "1.9", "secured"))
+        assert hap("put", *door, "-c", "1.9", "secured", "--auth", "1234").stdout == "1.9 <- 1\n"
+        assert "(-70411)" in failure(hap("put", *door, "-c", "1.9", "unsecured", "--auth", "4321"))
+        assert "1.9 Lock Target State = 1 (secured) [aa," in hap("accessories", *door).stdout
+        assert hap("put", *door, "-c", "1.9", "Unsecured", "--auth", f"@{tmp_path}/pin").stdout == "1.9 <- 0\n"
+        assert "'ajar' is no whole number; it may be unsecured, secured" in failure(
+            hap("put", *door, "-c", "1.9", "ajar")
+        )
+
+
 def test_an_accessory_of_ones_own(tmp_path):
     (tmp_path / "mine.py").write_text(
         "from hapcore.catalogue.services import Switch\n"

@@ -72,5 +72,13 @@ def test_help_has_an_example(command):
         assert "--json" in result.output
 
 
+@pytest.mark.parametrize("command", [[], ["pairings"], ["state"]], ids=" ".join)
+def test_a_list_of_commands_cuts_no_sentence(command):
+    result = CliRunner().invoke(group.hap, [*command, "--help"], terminal_width=80)
+    listed = result.output.partition("Commands:\n")[2].splitlines()
+    assert listed
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed), result.output
+
+
 def test_version():
     assert re.fullmatch(r"hap, version \d+\.\d+.*\n", CliRunner().invoke(group.hap, ["--version"]).output)

@@ -236,6 +236,49 @@ def test_values_have_the_type_of_the_catalogue_whatever_the_accessory_declares(k
     assert handle.text(handle.description.value) == text
 
 
+@pytest.mark.parametrize(
+    ("kind", "form", "text", "value"),
+    [
+        ("33", "uint8", "heat", 1),
+        ("33", "uint8", " OFF ", 0),
+        ("33", "uint8", "3", 3),
+        ("8F", "uint8", "not-charging", 0),
+        ("8F", "uint8", "NOT_CHARGING", 0),
+        ("25", "bool", "on", True),
+        ("8", "int", "40", 40),
+        ("11", "float", "21.5", 21.5),
+        ("23", "string", "heat", "heat"),
+        ("33", "string", "heat", "heat"),
+    ],
+)
+def test_what_people_write(kind, form, text, value):
+    handle = device(service(8, "43", characteristic(9, kind, form)))[1, 9]
+    found = handle.from_text(text)
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("kind", "form", "text", "words"),
+    [
+        (
+            "33",
+            "uint8",
+            "warm",
+            "Target Heating Cooling State: 'warm' is no whole number; it may be off, heat, cool, auto",
+        ),
+        ("33", "uint8", "5", "5 is not"),
+        ("8", "int", "heat", "'heat' is no whole number$"),
+        ("25", "bool", "heat", "neither true nor false"),
+    ],
+)
+def test_what_people_should_not_write(kind, form, text, words):
+    handle = device(
+        service(8, "43", characteristic(9, kind, form, **{"valid-values": [0, 1, 2, 3]} if kind == "33" else {}))
+    )
+    with pytest.raises(ValueRefused, match=words):
+        handle[1, 9].from_text(text)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_numbers_that_are_none_have_no_value(value):
     light = device(LIGHT).lightbulb

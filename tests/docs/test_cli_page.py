@@ -93,6 +93,7 @@ def printed(tmp_path_factory) -> dict[str, list[dict]]:
     assert watch.process.wait(timeout=30) == 0
     watch.process.communicate()
     found["hap watch"] = watch.seen
+    run("hap top", "--once", *file, *loopback)
     proxy = Running("proxy", "lamp", *file, *where, "--listen", "127.0.0.1", "--no-mdns", "--json")
     between = proxy.next()
     through = ("--address", f"127.0.0.1:{between['port']}", "-a", "proxy", *file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import IntEnum, IntFlag
 
 import click
 from rich.markup import escape
@@ -26,8 +27,9 @@ from hap_trio.cli.common import (
 )
 from hap_trio.cli.former import shapes
 from hap_trio.cli.progress import steps
-from hap_trio.cli.terminal import clean_json
+from hap_trio.cli.terminal import clean, clean_json
 from hapcore.catalogue import characteristic_name, service_name
+from hapcore.model.handle import handle
 from hapcore.model.remote import AccessoryDescription, CharacteristicDescription
 
 __all__ = ["register"]
@@ -73,13 +75,16 @@ def _record(accessory: AccessoryDescription) -> dict[str, object]:
 
 def _line(one: CharacteristicDescription) -> str:
     value = "" if one.value is None else f" = {shown(one.value)}"
+    if isinstance(named := handle(one).value, IntEnum | IntFlag):
+        value += f" ({named.name.lower().replace('_', ' ')})" if named.name else ""
     perms = ",".join(sorted(permission.value for permission in one.metadata.perms))
     return f"{one.aid}.{one.iid} {characteristic_name(one.type) or one.type}{value} [{perms}]"
 
 
 def _tree(accessories: tuple[AccessoryDescription, ...]) -> None:
     for accessory in accessories:
-        tree = Tree(f"accessory {accessory.aid}")
+        name = "" if accessory.name is None else f" {escape(clean(accessory.name))}"
+        tree = Tree(f"accessory {accessory.aid}{name}")
         for service in accessory.services:
             branch = tree.add(
                 f"[bold]{escape(service_name(service.type) or service.type)}[/bold] {accessory.aid}.{service.iid}"
@@ -113,7 +118,7 @@ async def _accessories(
         _tree(found)
 
 
-@click.command()
+@click.command(short_help="Show everything a paired accessory has.")
 @alias_option
 @click.option(
     "-o", "--output", "form", type=click.Choice(["tree", "compact", "json"]), default="tree", show_default=True

@@ -64,7 +64,7 @@ def _stored(file: str) -> tuple[SetupCode, str]:
     return stored.setup.code, stored.setup.setup_id
 
 
-@click.command("code")
+@click.command("code", short_help="Draw a setup code; make its label or tag.")
 @click.option("--state", type=click.Path(dir_okay=False), help="Take code and setup id from this state file.")
 @click.option("--setup-code", "code", callback=_code, metavar="XXX-XX-XXX", help="This code; else one is drawn.")
 @click.option("--setup-id", metavar="ABCD", help="This setup id; else one is drawn.")

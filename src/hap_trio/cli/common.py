@@ -91,7 +91,11 @@ alias_option = click.option("-a", "--alias", required=True, help="Your name for 
 device_option = click.option("-d", "--device-id", help="The device id that `hap discover` shows.")
 address_option = click.option("--address", metavar="HOST:PORT", help="Where it is; then mDNS is not needed.")
 interface_option = click.option(
-    "--interface", "interfaces", multiple=True, metavar="ADDRESS", help="Use mDNS on this local address only."
+    "--interface",
+    "interfaces",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Use mDNS on this interface or local address only.",
 )
 
 

@@ -69,7 +69,7 @@ def _entries(traffic: Traffic, capture: Capture) -> Iterator[Entry]:
     yield from traffic.close()
 
 
-@click.command()
+@click.command(short_help="Show what was said in a capture.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option(
     "--keylog", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The keys of the sessions."

@@ -96,7 +96,7 @@ async def _control(stage: Stage, light: Lightbulb, server: hap_trio.AccessorySer
     stage.show("unpaired", f"unpaired: the lamp can be paired again ({'no' if server.paired else 'yes'})")
 
 
-@click.command()
+@click.command(short_help="Show an accessory and a controller at work.")
 @ble_option
 @json_option
 def demo(ble: bool, as_json: bool) -> None:

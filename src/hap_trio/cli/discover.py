@@ -110,7 +110,7 @@ async def _discover(seconds: float, unpaired: bool, interfaces: tuple[str, ...],
     console.print(table(sorted(seen.values(), key=lambda one: one.name), ble))
 
 
-@click.command()
+@click.command(short_help="List the accessories that are there.")
 @click.option("-t", "--time", "seconds", type=click.FloatRange(min=0.1), default=5.0, show_default=True)
 @click.option("-u", "--unpaired", is_flag=True, help="Only accessories that can be paired.")
 @interface_option

@@ -168,7 +168,7 @@ async def _unpair(
         say(f"[bold]{tidy(alias)}[/bold] is not paired any more.")
 
 
-@click.command()
+@click.command(short_help="Remove a pairing.")
 @alias_option
 @click.option("--force", is_flag=True, help="Only forget it here: the accessory is gone or was reset.")
 @file_option
@@ -203,7 +203,7 @@ async def _identify(
         say("It should show itself now.")
 
 
-@click.command()
+@click.command(short_help="Have an accessory show itself (blink, beep).")
 @click.option("-a", "--alias", help="A paired accessory.")
 @located(qr=False)
 @file_option

@@ -89,7 +89,7 @@ async def _proxy(
         emit({"event": "stopped"})
 
 
-@click.command()
+@click.command(short_help="Stand between an accessory and its controllers.")
 @click.argument("alias")
 @state_option
 @code_option
@@ -105,7 +105,11 @@ async def _proxy(
 @file_option
 @click.option("--address", metavar="HOST:PORT", help="Where the accessory is; then mDNS is not needed to find it.")
 @click.option(
-    "--interface", "interfaces", multiple=True, metavar="ADDRESS", help="Look for it on this local address only."
+    "--interface",
+    "interfaces",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Look for it on this interface or local address only.",
 )
 @recorded
 @json_option

@@ -46,7 +46,7 @@ def _record(difference: Difference, why: str | None) -> dict[str, object]:
     }
 
 
-@click.command()
+@click.command(short_help="Play a recorded session to our engine.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--as",

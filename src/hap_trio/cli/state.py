@@ -10,6 +10,7 @@ import click
 
 from hap_sync.store import FileStore
 from hap_trio.cli.common import Problem, emit, json_option
+from hap_trio.cli.terminal import clean
 from hap_trio.entropy import system_entropy
 from hapcore.accessory.config import Config
 from hapcore.accessory.stored import KEPT_AT_RESET, Stored
@@ -38,7 +39,7 @@ def state() -> None:
     """
 
 
-@state.command()
+@state.command(short_help="Show identity, setup code and pairings.")
 @_state_option
 @json_option
 def show(file: str, as_json: bool) -> None:
@@ -79,10 +80,10 @@ def show(file: str, as_json: bool) -> None:
     click.echo(f"Failed attempts       {stored.attempts}{locked}")
     click.echo(f"Pairings              {len(paired)}")
     for name, admin in paired:
-        click.echo(f"  {name}  {'admin' if admin else 'user'}")
+        click.echo(f"  {clean(name)}  {'admin' if admin else 'user'}")
 
 
-@click.command()
+@click.command(short_help="Back to the factory, wholly or in part.")
 @_state_option
 @click.option("--pairings", "only_pairings", is_flag=True, help="Forget who is paired, but stay the same accessory.")
 @click.option("--attempts", is_flag=True, help="Forget nothing but the wrong setup codes that were tried.")
@@ -118,7 +119,7 @@ def reset(file: str, only_pairings: bool, attempts: bool, everything: bool, yes:
         click.echo(f"{file} is reset.")
 
 
-@click.command("import-state")
+@click.command("import-state", short_help="Go on as an accessory of another library.")
 @click.argument("source", type=click.Path(exists=True, dir_okay=False))
 @click.option("--identifiers", type=click.Path(exists=True, dir_okay=False), help="HAP-NodeJS's IdentifierCache file.")
 @_state_option

@@ -27,10 +27,10 @@ from hap_trio.cli.common import (
     styled,
 )
 from hap_trio.cli.former import shapes
-from hapcore.controller.results import WriteResult
+from hapcore.controller import CharacteristicWrite, WriteResult
 from hapcore.ids import CharacteristicId, HapStatus, Value
+from hapcore.model.handle import handle
 from hapcore.model.remote import AccessoryDescription
-from hapcore.model.values import parse_text
 
 __all__ = ["register"]
 
@@ -124,7 +124,7 @@ def _parse(
             continue
         if description is None:
             raise Problem(f"{number}: there is no such characteristic; `hap accessories` lists them")
-        values[number] = parse_text(description.metadata, _given(text))
+        values[number] = handle(description).from_text(_given(text))
     return values
 
 
@@ -135,12 +135,15 @@ async def _put(
     interfaces: tuple[str, ...],
     wanted: tuple[tuple[CharacteristicId, str], ...],
     timed: int | None,
+    pin: str | None,
     style: Style,
 ) -> bool:
     former = style is Style.HOMEKIT_PYTHON
     async with client(file, alias, address, interfaces) as accessory:
         values = _parse(await accessory.accessories(), wanted, former)
-        results = dict(await accessory.write(values, timed=timed)) if values else {}
+        data = None if pin is None else _given(pin).encode()
+        writes = [CharacteristicWrite(one, value, auth_data=data) for one, value in values.items()]
+        results = dict(await accessory.write(writes, timed=timed)) if writes else {}
     if former:
         absent = WriteResult(HapStatus.DOES_NOT_EXIST)
         results.update({one: absent for one, _ in wanted if one not in values})
@@ -172,6 +175,9 @@ async def _put(
 @click.option(
     "--timed", type=click.IntRange(min=1), metavar="MS", help="Make it a timed write of so many milliseconds."
 )
+@click.option(
+    "--auth", "pin", metavar="TEXT", help="Additional authorization data, such as the PIN of a lock; or @FILE."
+)
 @file_option
 @address_option
 @interface_option
@@ -182,19 +188,22 @@ def put(
     alias: str,
     wanted: tuple[tuple[CharacteristicId, str], ...],
     timed: int | None,
+    pin: str | None,
     file: str,
     address: str | None,
     interfaces: tuple[str, ...],
     style: Style,
 ) -> None:
-    """Write characteristics, all in one request. data and tlv8 values are given in base64.
+    """Write characteristics, all in one request.
 
-    Characteristics that ask for a timed write get one by themselves.
+    A value is a number, a text, true or false, or a name such as secured; bytes are given in base64. Characteristics
+    that ask for a timed write get one by themselves.
 
     \b
     Example: hap put -a lamp -c 1.9 true -c 1.10 80
+             hap put -a door -c 1.10 unsecured --auth @pin.txt
     """
-    if not run(_put, file, alias, address, interfaces, wanted, timed, style):
+    if not run(_put, file, alias, address, interfaces, wanted, timed, pin, style):
         raise click.exceptions.Exit(1)
 
 

@@ -94,7 +94,7 @@ def located(qr: bool) -> Callable[[F], F]:
             type=click.FloatRange(min=0.1),
             default=10.0,
             show_default=True,
-            help="Time to find it.",
+            help="Seconds to find it.",
         ),
         click.option("--ble", is_flag=True, help="Over Bluetooth LE, not over the network."),
     ]

@@ -8,12 +8,14 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar, cast
 
 from hapcore.catalogue.lookup import characteristic_label, characteristic_type, physical_unit
+from hapcore.errors import ValueRefused
 from hapcore.ids import CharacteristicId, Value
 from hapcore.model.characteristic import CharacteristicType
-from hapcore.model.checks import half_up
+from hapcore.model.checks import coerce, half_up
 from hapcore.model.metadata import Format, Metadata, Permission, Unit
 from hapcore.model.remote import CharacteristicDescription
 from hapcore.model.uuid import short_uuid
+from hapcore.model.values import parse_text
 
 if TYPE_CHECKING:
     from hapcore.catalogue.structures import Field
@@ -140,6 +142,24 @@ class Readable(CharacteristicId, Generic[T_co]):
         number = f"{shown:.6g}" if isinstance(shown, float) else str(shown)
         return f"{number} {self.unit}" if self.unit else number
 
+    def from_text(self, text: str) -> Value:
+        """What a person writes for a value: "secured", "on", "21.5"; bytes are base64. The other way round is `text`.
+
+        Raises `ValueRefused` where it does not fit.
+        """
+        python = None if self.kind is None else self.kind.python
+        if python is not None and self.metadata.format.integer and issubclass(python, IntEnum):
+            names = {_plain(name): int(one) for name, one in python.__members__.items()}
+            named = names.get(_plain(text))
+            if named is not None:
+                return coerce(self.metadata, named)
+            try:
+                return parse_text(self.metadata, text)
+            except ValueRefused as refusal:
+                hint = f"{refusal}; it may be {', '.join(names)}"
+                raise ValueRefused(hint.removeprefix("value: "), argument=self.name) from None
+        return parse_text(self.metadata, text)
+
     def fields(self, value: Value) -> Mapping[str, Field] | None:
         """A TLV8 value by name, see `hapcore.catalogue.structures.read_tlv`; None for any other value."""
         if not isinstance(value, bytes):
@@ -160,6 +180,10 @@ class Handle(Readable[T]):
 def handle(description: CharacteristicDescription) -> Handle[Value]:
     """The handle of a characteristic of any type."""
     return Handle(description, characteristic_type(description.type))
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace("_", " ").replace("-", " ")
 
 
 def _printable(text: str) -> str:

@@ -117,7 +117,7 @@ def _opening(file: str, interfaces: tuple[str, ...]) -> tuple[Callable[[], Watch
     return partial(Watcher, start, monotonic), aliases
 
 
-@click.command()
+@click.command(short_help="Watch all paired accessories on the terminal.")
 @click.option("--once", is_flag=True, help="Print what is known of everything, and end.")
 @click.option(
     "--seconds", type=click.FloatRange(min=0), default=10.0, show_default=True, help="How long --once waits for them."

@@ -16,7 +16,6 @@ from hap_trio.cli.top.board import Board, Lane, Presence, Row
 from hapcore.errors import HapError
 from hapcore.ids import CharacteristicId, Value
 from hapcore.model.handle import Handle
-from hapcore.model.values import parse_text
 
 __all__ = ["Top"]
 
@@ -213,7 +212,7 @@ class Top(App[None]):
         if not text:
             return
         try:
-            self._set(row, parse_text(row.handle.metadata, text))
+            self._set(row, row.handle.from_text(text))
         except HapError as error:
             self.say(str(error))
 
