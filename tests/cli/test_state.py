@@ -6,10 +6,15 @@ import json
 import os
 import re
 import stat
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from tests.cli.program import failure, hap, lines, served
 from tests.core.test_migration_states import FILE, HOMEKIT, KEY, NODE, PHONE, PYTHON, SEED
+
+from hap_trio import AccessoryServer
+from hap_trio.cli.telling import introduce, sentence
 
 
 @pytest.mark.parametrize(("tree", "name"), [(PYTHON, "accessory.state"), (NODE, FILE), (HOMEKIT, "config.json")])
@@ -122,3 +127,27 @@ def test_what_cannot_be_read_is_said_and_left_alone(tmp_path, content, said):
     if said == "version 7":  # only who knows what it means may throw it away
         assert said in failure(hap("reset", "-y", "--state", file))
     assert file.read_text() == content
+
+
+@pytest.mark.parametrize("name", ["evil\x1b]0;title\x07", "two\nlines", "\u202egnp.exe", "[red]markup[/]"])
+def test_a_controller_chooses_its_name_but_not_what_a_terminal_does(tmp_path, name):
+    """Whoever is paired, or may pair others, gives any 36 bytes for an identifier."""
+    tree = json.loads(json.dumps(HOMEKIT).replace(PHONE, json.dumps(name)[1:-1]))
+    old, new = tmp_path / "config.json", tmp_path / "state.json"
+    old.write_text(json.dumps(tree))
+    lines(hap("import-state", old, "--state", new, "--json"))
+    (shown,) = lines(hap("state", "show", "--state", new, "--json"))
+    assert name in [one["identifier"] for one in shown["pairings"]]
+    text = hap("state", "show", "--state", new).stdout
+    assert name.isprintable() == (name in text)
+    assert all(line.isprintable() for line in text.splitlines())
+    said = sentence({"event": "paired", "controller": name, "admin": True})
+    assert said.isprintable()
+    assert sentence({"event": "write", "aid": 1, "iid": 2, "value": True, "controller": name}).isprintable()
+    assert sentence({"event": "connect", "controller": name}).isprintable()
+
+
+def test_a_name_is_no_markup(capsys):
+    server = SimpleNamespace(host="127.0.0.1", port=1, device_id="11:22:33:44:55:66", paired=True)
+    introduce(cast("AccessoryServer", server), "[/bold] x [/y]", as_json=False)
+    assert "[/bold] x [/y] is served" in capsys.readouterr().out

@@ -11,6 +11,7 @@ import hap_trio
 from hap_trio.ble import PeripheralServer
 from hap_trio.cli.common import emit, plain, say, shown
 from hap_trio.cli.label import draw
+from hap_trio.cli.terminal import clean, tidy
 from hapcore.engine import Event
 from hapcore.ids import Caller
 from hapcore.ip.accessory import (
@@ -82,13 +83,13 @@ def records(event: Event) -> list[dict[str, object]]:
 
 def sentence(record: dict[str, object]) -> str:
     """The same for people."""
-    kind = record["event"]
+    kind, who = record["event"], clean(str(record.get("controller")))
     if kind == "write":
         value = record["value"]
         text = shown(value) if isinstance(value, bool | int | float | str) else str(value)
-        return f"{record['aid']}.{record['iid']} = {text}, written by {record['controller']}"
+        return f"{record['aid']}.{record['iid']} = {text}, written by {who}"
     if kind == "paired":
-        return f"paired with {record['controller']}{' (admin)' if record['admin'] else ''}"
+        return f"paired with {who}{' (admin)' if record['admin'] else ''}"
     if kind == "attempt-failed":
         said = f"a controller tried a wrong setup code ({record['failures']} of {record['limit']})"
         return f"{said}\n{LOCKED}" if record["failures"] == record["limit"] else said
@@ -99,7 +100,7 @@ def sentence(record: dict[str, object]) -> str:
     if kind == "identify":
         return "somebody asks: which accessory is this?"
     words = {"unpaired": "no longer paired with", "connect": "connected:", "disconnect": "disconnected:"}
-    return f"{words[str(kind)]} {record['controller']}"
+    return f"{words[str(kind)]} {who}"
 
 
 def introduce(
@@ -125,7 +126,7 @@ def introduce(
             }
         )
         return
-    say(f"[bold]{name}[/bold] is served {place}, device id {server.device_id}.")
+    say(f"[bold]{tidy(name)}[/bold] is served {place}, device id {server.device_id}.")
     if server.paired:
         say("It is paired. To pair it anew, remove its pairings first.")
     elif server.locked:
