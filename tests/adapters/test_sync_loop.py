@@ -18,6 +18,7 @@ from tests.docs.programs import LIMIT, environment
 
 import hap_sync
 from hap_sync.feed import Feed
+from hap_sync.listening import listen
 from hap_sync.loop import thread_loop
 from hap_sync.stream import Listener, dial
 from hapcore.catalogue.characteristics import ON
@@ -172,7 +173,7 @@ def test_stepping_and_iterating_serve() -> None:
 
 def test_no_room_for_another_connection_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     with thread_loop() as loop:
-        listener = Listener(loop, "127.0.0.1", 0)
+        listener = Listener(loop, *listen({"address": "127.0.0.1"}))
         taken: list[socket.socket] = []
         listener.start(taken.append)
         inner, failures, asked = listener._socket, [errno.EMFILE, errno.ECONNABORTED], []
@@ -188,7 +189,7 @@ def test_no_room_for_another_connection_is_waited_for(monkeypatch: pytest.Monkey
                 return getattr(inner, name)
 
         listener._socket = Full()  # type: ignore[assignment]
-        with dial(loop, "127.0.0.1", listener.port) as ours:
+        with dial(loop, *listener.where) as ours:
             loop.wait(lambda: bool(asked), 10)
             for _ in range(3):
                 loop.step(0)

@@ -15,7 +15,7 @@ from hapcore.home.target import split_address
 
 
 async def connected() -> tuple[SocketStream, SocketStream]:
-    with listen("127.0.0.1", 0) as listener:
+    with listen({"address": "127.0.0.1"})[0] as listener:
         return await dial(*listener.getsockname()), await accept(listener)
 
 
@@ -58,7 +58,7 @@ async def test_sending_says_that_the_connection_is_gone() -> None:
 
 
 async def test_dial_says_why_nobody_answers() -> None:
-    with listen("127.0.0.1", 0) as listener:
+    with listen({"address": "127.0.0.1"})[0] as listener:
         port = listener.getsockname()[1]
     with pytest.raises(Disconnected, match=f"cannot connect to 127.0.0.1, port {port}: Connection refused"):
         await dial("127.0.0.1", port)
@@ -75,7 +75,7 @@ async def test_dial_gives_up(autojump_clock: trio.testing.MockClock, monkeypatch
 
 
 async def test_listens_on_all_addresses() -> None:
-    with listen(None, 0) as listener:
+    with listen({})[0] as listener:
         port = listener.getsockname()[1]
         for host in ("127.0.0.1", "::1") if socket.has_dualstack_ipv6() else ("127.0.0.1",):
             async with await dial(host, port):
