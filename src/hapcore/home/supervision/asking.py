@@ -114,8 +114,8 @@ class Asking:
             try:
                 result = yield from self._put(link, command, limit)
             except LocalProtocolError:
-                if link.state is not LinkState.OPEN:
-                    raise
+                if link.state is not LinkState.OPEN or not link.waiting:
+                    raise  # it is not because of the others
                 free = self._now + _CROWDED
                 while self._now < free and self._fault is None:
                     yield from self._sleep(free)

@@ -37,6 +37,9 @@ _FIXED: Final = frozenset([ACCESSORY_INFORMATION, PROTOCOL_INFORMATION])
 #: Formats of what has to be asked in a certain way, and of what is long.
 _OPAQUE: Final = frozenset([Format.TLV8, Format.DATA])
 
+#: Events that one request asks for: more than any accessory has, so that one that makes up any number is no trouble.
+_TOGETHER: Final = 1000
+
 _Key: TypeAlias = tuple[CharacteristicId, str]
 
 
@@ -231,12 +234,15 @@ class Ledger:
 
     def by_accessory(self) -> list[tuple[CharacteristicId, ...]]:
         """What says by itself when it changes, accessory by accessory, as phones ask for it (HAP 9.6)."""
-        return [tuple(group) for _, group in groupby(self.events, key=lambda one: one.aid)]
+        groups = (tuple(group) for _, group in groupby(self.events, key=lambda one: one.aid))
+        return [group[at : at + _TOGETHER] for group in groups for at in range(0, len(group), _TOGETHER)]
 
-    def demote(self, one: CharacteristicId) -> None:
-        """The accessory refuses events of this: it is asked instead."""
-        self._refused.add(one)
-        self._choose()
+    def demote(self, ids: Iterable[CharacteristicId]) -> None:
+        """The accessory refuses events of these: they are asked instead."""
+        before = len(self._refused)
+        self._refused.update(ids)
+        if len(self._refused) > before:
+            self._choose()
 
     def forgive(self) -> None:
         """On a new connection it may not refuse them."""

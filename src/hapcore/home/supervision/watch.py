@@ -24,6 +24,7 @@ from hapcore.home.supervision.backoff import (
 from hapcore.home.supervision.happenings import Source
 from hapcore.home.supervision.ledger import is_forgotten
 from hapcore.home.target import Target
+from hapcore.ids import CharacteristicId
 
 if TYPE_CHECKING:
     from hapcore.home.supervision.supervision import Supervision
@@ -241,6 +242,7 @@ class Watch(Asking):
         ledger.learn(link.carrier.accessories)
         ledger.forgive()
         links.keep(link, self, ledger.events)
+        refused: list[CharacteristicId] = []
         for ids in ledger.by_accessory():
             try:
                 statuses = yield from self._ask(link, Subscribe(ids))
@@ -248,9 +250,8 @@ class Watch(Asking):
                 if is_end(link, error):
                     raise
                 statuses = dict.fromkeys(ids, -1)
-            for one, status in statuses.items():
-                if status:
-                    ledger.demote(one)
+            refused += [one for one, status in statuses.items() if status]
+        ledger.demote(refused)
         yield from self._read(link, ledger.reads, Source.READ)
         self._tell_gap()
         ledger.available()
