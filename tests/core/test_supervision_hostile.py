@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -26,6 +27,8 @@ from hapcore.home import (
     Unavailable,
     ValueChanged,
 )
+from hapcore.home.supervision.ledger import Ledger
+from hapcore.ip.controller import access
 from hapcore.ip.controller.connection import MAX_WAITING
 
 
@@ -150,6 +153,41 @@ def test_what_could_not_be_read_at_first_is_asked_for_again() -> None:
     rig.pass_time(100)
     assert rig.sent[lamp.alias] - sent <= 10  # one at a time again
     assert rig.states(lamp) == [True]
+
+
+def crowd(count: int, rig_of: Flat) -> None:
+    """It tells of so many characteristics, which it knows nothing of when it is asked."""
+    characteristics = [
+        {"iid": iid, "type": "25", "format": "bool", "perms": ["pr", "ev"], "value": 0} for iid in range(2, count + 2)
+    ]
+    service = {"iid": 1, "type": "43", "characteristics": characteristics}
+    body = json.dumps({"accessories": [{"aid": 1, "services": [service]}]}).encode()
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    rig_of.spoil = lambda message: whole if b'"accessories"' in message else message
+
+
+def test_thousands_that_have_no_events_cost_no_more_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = House([flat := Flat(1)])
+    crowd(3000, flat)
+    chosen: list[int] = []
+    choose = Ledger._choose
+    monkeypatch.setattr(Ledger, "_choose", lambda ledger: (chosen.append(1), choose(ledger))[1])
+    rig.supervise(pace=0)
+    rig.pass_time(1)
+    assert rig.available(flat)
+    assert rig.sent[flat.alias] < 3 + 3 + 3000 / 49 + 2
+    assert len(chosen) <= 4
+
+
+def test_what_can_never_be_asked_is_told_and_not_tried_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "MAX_CHARACTERISTICS", 500)
+    rig = House([flat := Flat(1)])
+    crowd(600, flat)
+    rig.supervise(pace=0)
+    rig.pass_time(120)
+    (gone,) = [one for one in rig.items(flat) if isinstance(one, Unavailable)]
+    assert isinstance(gone.reason, LocalProtocolError)
+    assert len(rig.connects) < 12
 
 
 # --- liars ------------------------------------------------------------------------------------------------------------

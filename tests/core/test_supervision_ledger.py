@@ -75,8 +75,7 @@ def test_what_refuses_events_is_asked_as_long_as_it_does() -> None:
     book = Book()
     ledger = book.ledger
     ledger.learn(database(LIGHT))
-    ledger.demote(CharacteristicId(1, 10))
-    ledger.demote(CharacteristicId(1, 16))  # and cannot be read
+    ledger.demote([CharacteristicId(1, 10), CharacteristicId(1, 16)])  # which cannot be read either
     assert (iids(ledger.events), iids(ledger.polls)) == ([9, 14], [10, 12])
     assert not book.join("other")
     ledger.leave("other")
