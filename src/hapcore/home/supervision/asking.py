@@ -52,6 +52,9 @@ class Asking:
         self._overtaken: set[CharacteristicId] = set()
         #: When our last request ended; when the accessory was heard last.
         self._asked = self._heard = -inf
+        #: When the last question was put that was answered. The accessory was with us then: what it says by itself may
+        #: have been under way for as long as a network can be away.
+        self._proved = -inf
 
     def ring(self) -> None:
         """There may be something to do."""
@@ -128,10 +131,11 @@ class Asking:
         if link.waiting:
             limit = None  # it is asked by others, whose questions come first and have a limit of their own
         self._overtaken.clear()
+        begun = self._now
         task: Task[R] = self._office.agenda.start(self._office.links.ask(link, command))
         self._answer = task.outcome
         result = yield from (task.outcome.wait() if limit is None else self._within(limit, task.outcome))
-        self._heard = self._now
+        self._heard, self._proved = self._now, begun
         return result
 
     def _within(self, limit: float, answer: Promise[R]) -> Procedure[R]:

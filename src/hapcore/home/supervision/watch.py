@@ -200,7 +200,7 @@ class Watch(Asking):
             self._settled = False
             self._backoff.lasted(self._now - self._settled_at)
             if self._since is None:
-                self._since = self._heard
+                self._since = self._certain
         else:
             self._backoff.failed()
         if link is not None and not self._air:
@@ -258,6 +258,11 @@ class Watch(Asking):
         if not self._settled:
             self._settled, self._settled_at = True, self._now
 
+    @property
+    def _certain(self) -> float:
+        """Up to when nothing was lost. Over Bluetooth LE what is heard is heard at once."""
+        return self._heard if self._air else self._proved
+
     def _tell_gap(self) -> None:
         if self._since is not None:
             self.ledger.gap(self._since, self._now)
@@ -275,7 +280,7 @@ class Watch(Asking):
                 yield from self._restore(link)
             elif self._doubtful and now >= self._doubt_from:
                 self._doubtful, self._doubt_from = False, now + SAID_REST
-                self._since = self._heard
+                self._since = self._certain
                 yield from self._read(link, self.ledger.reads, Source.READ)
                 self._tell_gap()
             elif (self._suspect or self._unsure) and now >= self._probe_from:
@@ -303,8 +308,7 @@ class Watch(Asking):
             return polled + (max(period, AIR_POLL) if self._air else period)
         if self._air or not self.ledger.sign:
             return inf
-        # Whoever was heard is there.
-        return max(polled, self._heard) + period
+        return polled + period  # also who speaks all the time: since when it does not is known by its answers only
 
     def _outdated(self, link: Link) -> bool:
         if not link.carrier.accessories:
