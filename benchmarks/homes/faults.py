@@ -1,10 +1,11 @@
 """How long a watched accessory is away after a real fault, and what is lost of what it says meanwhile.
 
-    python benchmarks/homes/faults.py [--rounds 5] [--long] [--adapter trio]
+    python benchmarks/homes/faults.py [--rounds 5] [--adapter trio] [--long] [--only TEXT]
 
 Two hosts in network namespaces (see tests/network/hosts.py: root's rights on a Linux), an accessory that says something
 four times a second, a controller that watches over it as usual. Prints a table of medians [least..most]; `--long` pulls
-the cable for 300 s, too. It fails where anything is lost without a `Gap`.
+the cable for 300 s, too, `--only` measures what has that text in its name. It fails where anything is lost without a
+`Gap`.
 """
 
 from __future__ import annotations
@@ -55,12 +56,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--long", action="store_true", help="300 s without a cable, too")
     parser.add_argument("--adapter", choices=("trio", "asyncio", "sync"), default="trio")
+    parser.add_argument("--only", default="", help="what has this in its name")
     given = parser.parse_args()
     if lacking := missing():
         raise SystemExit(lacking)
     print("| fault | unavailable after, s | back, s after its end | heard, s after its end | said | lost | gaps |")
     print("|---|---|---|---|---|---|---|")
     for name, fault in (FAULTS | (LONG if given.long else {})).items():
+        if given.only not in name:
+            continue
         found = [measure(fault, given.adapter) for _ in range(given.rounds)]
         cells = [
             _cell([one.noticed for one in found]),

@@ -68,7 +68,8 @@ class Ticking:
     async def tick(self) -> None:
         """Count, for ever."""
         while True:
-            await self.going.wait()
+            while not self.going.is_set():  # who is told to stop while it is about to go on stops
+                await self.going.wait()
             self._number += 1
             tell("tick", number=self._number)
             self._count.value = self._number
