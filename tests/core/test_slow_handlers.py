@@ -198,3 +198,23 @@ def test_who_is_told_that_a_write_failed_hears_that_the_value_is_there(late):
         house.finish(0, None)
     house.rig.pass_time(5.0)
     assert not line.messages, "and is told so once"
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_what_was_done_before_the_controller_left_counts(hangs):
+    house = House()
+    quick, slow = house.lamps[0].on, house.lamps[1].on
+    quick.setter(lambda _value, _caller: None)
+    slow.setter(lambda _value, _caller: Slow())
+    line, other = house.rig.session(), house.rig.session(seed="other")
+    other.put(*({"aid": one.id.aid, "iid": one.id.iid, "ev": True} for one in (quick, slow)))
+    entries = b",".join(b'{"aid":%d,"iid":%d,"value":true}' % one.id for one in (quick, slow))
+    line.send(write_request("PUT", "/characteristics", "a", JSON, b'{"characteristics":[%b]}' % entries))
+    house.rig.server.receive_eof(line.connection, house.rig.now)
+    house.rig.drain()
+    if not hangs:
+        house.finish(0, None)
+    house.rig.pass_time(5.0)
+    assert (quick.value, slow.value) == (True, not hangs)
+    told = [one["aid"] for event in other.events() for one in event]
+    assert told == [one.id.aid for one in ((quick,) if hangs else (quick, slow))]

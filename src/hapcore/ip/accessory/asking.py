@@ -196,6 +196,7 @@ class Desk:
                 asked = self._asked.pop(request)
                 if isinstance(asked, AskedWrite):
                     self._keep(request, asked)
+                    asked.late(asked.too_late(request))  # what is settled has been done, and is stored
 
     def _keep(self, request: RequestId, asked: AskedWrite) -> None:
         if len(self._late) >= MAX_LATE:
