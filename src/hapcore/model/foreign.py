@@ -85,9 +85,10 @@ def from_remote(meta: Metadata | None, value: object) -> Value:
 
 def _lenient_float(value: float) -> float | None:
     try:
-        return float(value)
+        number = float(value)
     except OverflowError:
         return None
+    return number if isfinite(number) else None  # what is no number is never equal to itself, and no JSON
 
 
 def _lenient_number(text: str) -> float | None:
@@ -99,7 +100,7 @@ def _lenient_number(text: str) -> float | None:
     except ValueError:
         pass
     try:
-        return float(text)
+        return _lenient_float(float(text))
     except ValueError:
         return None
 
