@@ -14,7 +14,16 @@ from hapcore.crypto.secret import Secret
 from hapcore.entropy import Entropy, draw
 from hapcore.errors import LocalProtocolError
 
-__all__ = ["CHANGING_TAG_ONLY", "SetupCode", "SetupPayload", "matches", "new_setup_code", "new_setup_id", "setup_hash"]
+__all__ = [
+    "CHANGING_TAG_ONLY",
+    "SetupCode",
+    "SetupPayload",
+    "check_setup_id",
+    "matches",
+    "new_setup_code",
+    "new_setup_id",
+    "setup_hash",
+]
 
 _CODE = re.compile(r"([0-9]{3})-?([0-9]{2})-?([0-9]{3})", re.ASCII)
 _SETUP_ID = re.compile(r"[0-9A-Z]{4}", re.ASCII)
@@ -113,7 +122,8 @@ def _base36(number: int, length: int) -> str:
     return "".join(digits())[::-1]
 
 
-def _check_setup_id(setup_id: str) -> str:
+def check_setup_id(setup_id: str) -> str:
+    """The setup id, if it is one: four characters 0-9 A-Z (HAP 2.2). Raises `LocalProtocolError` else."""
     if not _SETUP_ID.fullmatch(setup_id):
         raise LocalProtocolError("a setup id is four characters 0-9 A-Z", argument="setup_id")
     return setup_id
@@ -138,7 +148,7 @@ class SetupPayload:
 
     def __attrs_post_init__(self) -> None:
         if self.setup_id is not None:
-            _check_setup_id(self.setup_id)
+            check_setup_id(self.setup_id)
         if not 0 <= self.category <= 0xFF:
             raise LocalProtocolError("a category is 0 to 255", argument="category")
 
@@ -191,7 +201,7 @@ def setup_hash(setup_id: str, device_id: str) -> str:
 
     The device id goes in as its upper-case text, whatever case it is given in.
     """
-    digest = hashlib.sha512((_check_setup_id(setup_id) + device_id.upper()).encode()).digest()
+    digest = hashlib.sha512((check_setup_id(setup_id) + device_id.upper()).encode()).digest()
     return base64.b64encode(digest[:4]).decode()
 
 

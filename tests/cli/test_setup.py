@@ -123,6 +123,17 @@ def test_a_label_of_what_is_served(tmp_path):
     assert not label.exists()
 
 
+def test_what_is_served_is_what_the_label_says(tmp_path):
+    """A label is printed before the device is served; a phone that reads it knows the device by the setup id."""
+    (label,) = lines(hap("code", *FIXED, "--json"))
+    with served("lightbulb", *FIXED[:4], "--state", tmp_path / "s.json") as (_, listening):
+        assert listening["setup_uri"] == label["setup_uri"] == URI
+    with served("lightbulb", "--state", tmp_path / "s.json") as (_, listening):
+        assert listening["setup_uri"] == URI, "kept"
+    assert "four characters" in failure(hap("serve", "lightbulb", "--no-mdns", "--setup-id", "7osx"))
+    assert hap("serve", "--display", "--setup-id", "7OSX").returncode == 2
+
+
 def test_a_display_has_a_fresh_code_for_each_attempt(tmp_path):
     assert "each time" in failure(hap("serve", "--display", "--setup-code", "031-45-154"), 2)
     with served("lightbulb", "--display") as (program, line):

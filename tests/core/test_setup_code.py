@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hapcore.accessory.config import Config
 from hapcore.catalogue.categories import Category
 from hapcore.errors import LocalProtocolError
 from hapcore.setup_code import (
@@ -130,7 +131,11 @@ def test_another_hash_does_not_match(found: str | None) -> None:
 
 @pytest.mark.parametrize("setup_id", ["", "7OS", "7OSXX", "7osx", "7OS-", "\uff17OSX"])
 def test_an_impossible_setup_id_is_the_callers_mistake(setup_id: str) -> None:
-    for attempt in (lambda: setup_hash(setup_id, "E1:91:1A:70:85:AA"), lambda: SetupPayload(None, setup_id, 5)):
+    for attempt in (
+        lambda: setup_hash(setup_id, "E1:91:1A:70:85:AA"),
+        lambda: SetupPayload(None, setup_id, 5),
+        lambda: Config(name="Lamp", setup_id=setup_id),
+    ):
         with pytest.raises(LocalProtocolError, match="setup_id"):
             attempt()
 

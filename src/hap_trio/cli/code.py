@@ -93,8 +93,8 @@ def code_command(
 ) -> None:
     """Draw a setup code, and make the label or the tag that carries it.
 
-    What is printed here is what `hap serve --setup-code` takes. Whoever has the code can pair: keep the files as you
-    keep the label.
+    What is printed here is what `hap serve` takes as --setup-code and --setup-id. Whoever has the code can pair: keep
+    the files as you keep the label.
 
     \b
     Example: hap code --category lightbulb --qr label.svg

@@ -37,6 +37,7 @@ class _Place:
     hci: str | None
     #: A fresh code is shown for each attempt to pair, as on a display.
     display: bool
+    setup_id: str | None
 
     @asynccontextmanager
     async def open(
@@ -52,7 +53,14 @@ class _Place:
             engine = cast("Callable[..., Server]", Peripheral if tape is None else tape.peripheral)
             with advising():
                 async with open_peripheral(
-                    what, name=name, state=state, setup_code=code, show_code=show, radio=self.hci, engine=engine
+                    what,
+                    name=name,
+                    state=state,
+                    setup_code=code,
+                    setup_id=self.setup_id,
+                    show_code=show,
+                    radio=self.hci,
+                    engine=engine,
                 ) as peripheral:
                     yield peripheral
             return
@@ -63,6 +71,7 @@ class _Place:
             address=self.address,
             port=self.port,
             setup_code=code,
+            setup_id=self.setup_id,
             show_code=show,
             mdns=self.mdns,
             engine=Server if tape is None else tape.server,
@@ -128,6 +137,7 @@ port_option = click.option(
 @click.option("--address", callback=listening_address, help="Listen on this local address, or interface (eth0), only.")
 @port_option
 @code_option
+@click.option("--setup-id", metavar="ABCD", help="The setup id that stands on the label with the code.")
 @click.option("--display", is_flag=True, help="Show a fresh setup code for each attempt to pair, like a display.")
 @label_option
 @click.option("--no-mdns", is_flag=True, help="Do not announce it; controllers need its address then.")
@@ -150,6 +160,7 @@ def serve(
     address: str | None,
     port: int,
     code: str | None,
+    setup_id: str | None,
     display: bool,
     qr: str | None,
     no_mdns: bool,
@@ -174,9 +185,9 @@ def serve(
              hap serve lock --ble --hci usb:0
     """
     _check(ble)
-    if display and (code is not None or qr is not None):
-        raise click.UsageError("--display has a new code each time: it goes without --setup-code and --qr.")
-    place = _Place(address, port, not no_mdns, hci if ble else None, display)
+    if display and (code is not None or setup_id is not None or qr is not None):
+        raise click.UsageError("--display has a new code each time: it goes without --setup-code, --setup-id and --qr.")
+    place = _Place(address, port, not no_mdns, hci if ble else None, display, setup_id)
     run(_serve, build(kind, name, count, seed), name, state, code, place, qr, as_json)
 
 

@@ -7,9 +7,9 @@ from enum import StrEnum
 from math import inf
 from typing import TypeAlias
 
-from attrs import field, frozen, validators
+from attrs import converters, field, frozen, validators
 
-from hapcore.setup_code import SetupCode
+from hapcore.setup_code import SetupCode, check_setup_id
 
 __all__ = ["ANSWER_DEADLINE", "IDLE_SECONDS", "MAX_CONNECTIONS", "Config", "ShowCode", "WhenFull"]
 
@@ -57,7 +57,7 @@ class Config:
     name: str = field(validator=validators.min_len(1))
     category: int = field(default=1, validator=validators.ge(0))
     setup_code: SetupCode | None = None
-    setup_id: str | None = None
+    setup_id: str | None = field(default=None, converter=converters.optional(check_setup_id))
     display: bool | ShowCode = field(default=False, eq=False, repr=lambda one: str(bool(one)))
     max_pairings: int = field(default=16, validator=validators.ge(1))
     max_connections: int = field(default=MAX_CONNECTIONS, validator=validators.ge(8))

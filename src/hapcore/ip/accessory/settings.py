@@ -33,7 +33,7 @@ class Settings(TypedDict, total=False):
 
     - `state`: the file that keeps identity and pairings. Without one every start makes a new, unpaired device.
     - `name`, `category`: how the accessory announces itself; those of the first accessory.
-    - `setup_code`: "XXX-XX-XXX"; drawn once and kept.
+    - `setup_code`: "XXX-XX-XXX"; drawn once and kept. `setup_id`: four characters 0-9 A-Z; the same.
     - `show_code`: in its place, for accessories with a display: called with a fresh code ("031-45-154") when somebody
       begins to pair, and with None when that is over. Sync or async (`hap_sync`: sync).
     - `answer_deadline`: seconds that getters, setters and cameras have before the controller is told -70408; 9. With
@@ -53,6 +53,7 @@ class Settings(TypedDict, total=False):
     name: str | None
     category: int | None
     setup_code: str | None
+    setup_id: str | None
     show_code: ShowCode | None
     answer_deadline: float
     address: str | Sequence[str] | None
@@ -77,6 +78,7 @@ def make_server(what: Served, settings: Settings, state: Mapping[str, bytes], en
         name=name or head.name,
         category=category or head.category,
         setup_code=None if code is None else SetupCode(code),
+        setup_id=settings.get("setup_id"),
         display=settings.get("show_code") or False,
         answer_deadline=settings.get("answer_deadline", ANSWER_DEADLINE),
         max_connections=settings.get("max_connections", MAX_CONNECTIONS),
