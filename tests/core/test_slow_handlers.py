@@ -218,3 +218,16 @@ def test_what_was_done_before_the_controller_left_counts(hangs):
     assert (quick.value, slow.value) == (True, not hangs)
     told = [one["aid"] for event in other.events() for one in event]
     assert told == [one.id.aid for one in ((quick,) if hangs else (quick, slow))]
+
+
+@pytest.mark.parametrize("given", ["on", 2, 0.5, object()])
+def test_whose_getter_gives_no_value_is_told(given):
+    house = House()
+    light = house.lamps[0].on
+    light.getter(lambda _caller: given)
+    line = house.rig.session()
+    number = f"{light.id.aid}.{light.id.iid}"
+    assert values(line.get(number)) == {number: HapStatus.UNABLE_TO_COMMUNICATE}
+    ((whose, error),) = house.complaints
+    assert whose == light.id
+    assert "On" in str(error)

@@ -104,11 +104,14 @@ def _about_reads(
     several: dict[Together | Group, list[CharacteristicId]] = {}
     questions: list[Question] = []
     for number in event.ids:
-        handler = getattr(find(number), "getter_fn", None)
+        one = find(number)
+        handler = getattr(one, "getter_fn", None)
         if isinstance(handler, Together | Group):
             several.setdefault(handler, []).append(number)
+        elif one is None or handler is None:
+            questions.append(Question((number,), None, ()))
         else:
-            questions.append(Question((number,), handler, (event.caller,)))
+            questions.append(Question((number,), handler, (event.caller,), partial(_value_of, one)))
     for asked, found in several.items():
         ids = tuple(found)
         if isinstance(asked, Together):
@@ -180,6 +183,11 @@ def _about_snapshot(
     return [[question]], lambda results, _last: AnswerSnapshot(
         event.request, cast("bytes | HapStatus", results[number])
     )
+
+
+def _value_of(one: AnyCharacteristic, found: object) -> Answers:
+    """What a getter answers; where that is no value, its author hears of it."""
+    return {one.id: found if isinstance(found, HapStatus) else one.coerce(found)}
 
 
 def _gone(_value: object, _caller: Caller) -> None:
