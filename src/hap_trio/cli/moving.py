@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from hap_trio.cli.common import Problem, controller, emit, file_option, json_option, run, say
+from hap_trio.cli.common import Problem, clean, controller, emit, file_option, json_option, run, say, tidy
 from hapcore.migration.pairings import Kind, MovedIn, read_pairings, write_pairings
 from hapcore.state import PairedAccessory
 
@@ -30,7 +30,7 @@ async def _import(found: MovedIn, file: str, replace: bool, as_json: bool) -> No
         if as_json:
             emit({"event": "left out", "alias": each.alias, "reason": each.reason})
         else:
-            click.echo(f"hap: {each.alias} was left out: {each.reason}", err=True)
+            click.echo(clean(f"hap: {each.alias} was left out: {each.reason}"), err=True)
     if found.left_out:
         raise click.exceptions.Exit(1)
     if not found.pairings:
@@ -41,7 +41,7 @@ def _tell(as_json: bool, event: str, alias: str, device_id: str) -> None:
     if as_json:
         emit({"event": event, "alias": alias, "device_id": device_id})
     else:
-        say(f"{event.capitalize()} [bold]{alias}[/bold] ({device_id}).")
+        say(f"{event.capitalize()} [bold]{tidy(alias)}[/bold] ({tidy(device_id)}).")
 
 
 @click.command("import")
@@ -69,6 +69,8 @@ async def _export(file: str, kind: Kind, aliases: tuple[str, ...], output: str |
         raise Problem("there are no pairings to export")
     content = write_pairings(chosen, kind)
     if output is None:
+        if sys.stdout.isatty():
+            raise Problem("it holds secret keys, which nobody should see: -o names a file, or pass it on with |")
         sys.stdout.buffer.write(content)
         return
     try:

@@ -9,6 +9,7 @@ from typing import cast
 import click
 
 from hap_trio.cli.common import (
+    Problem,
     adapter_option,
     address_option,
     alias_option,
@@ -63,6 +64,8 @@ def snapshot(
     \b
     Example: hap snapshot -a doorbell -o door.jpg
     """
+    if output == "-" and sys.stdout.isatty():
+        raise Problem("a picture is nothing for a terminal: -o names a file, or pass it on with |")
     image = cast("bytes", run(_picture, file, alias, address, interfaces, (width, height), aid))
     if output == "-":
         sys.stdout.buffer.write(image)
