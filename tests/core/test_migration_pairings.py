@@ -135,3 +135,9 @@ def test_no_secret_in_words():
     found = read({"lamp": FIELDS, "bad": {**FIELDS, "iOSDeviceLTSK": SEED.hex()[:-1]}})
     assert SEED.hex()[:16] not in repr(found)
     assert SEED.hex()[:16] not in found.left_out[0].reason
+
+
+def test_an_accessory_may_be_called_as_the_head_of_our_own_file() -> None:
+    found = read_pairings(json.dumps({"format": FIELDS, "version": FIELDS}).encode())
+    assert found.kind is Kind.HOMEKIT_PYTHON
+    assert [one.alias for one in found.pairings] == ["format", "version"]

@@ -77,7 +77,7 @@ def read_pairings(data: bytes, alias: str | None = None) -> MovedIn:
     fields = _object(tree)
     if fields is None:
         raise StateError("the file is none of the pairing files that are known: it is no JSON object")
-    if "format" in fields:
+    if isinstance(fields.get("format"), str):  # else it is how somebody calls an accessory
         return MovedIn(Kind.HAPCORE, tuple(decode_pairings(data).values()))
     if _HEX_CONTROLLER_ID in fields:
         return _gather(Kind.HAP_CONTROLLER, [(alias or "", _unhexed(fields))])
