@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import pytest
+from attrs import evolve
 from click.testing import CliRunner
+from rich.console import Console
+from tests.cli.test_former import FOUND
 
-from hap_trio.cli import group
+from hap_trio.cli import discover, group
+from hapcore.home.target import split_address
 
 
 @pytest.mark.parametrize(
@@ -78,6 +83,21 @@ def test_a_list_of_commands_cuts_no_sentence(command):
     listed = result.output.partition("Commands:\n")[2].splitlines()
     assert listed
     assert all(line.endswith(".") and not line.endswith("...") for line in listed), result.output
+
+
+@pytest.mark.parametrize(
+    ("address", "place"), [("192.168.178.203", "192.168.178.203:51826"), ("fd00:db8::a:7", "[fd00:db8::a:7]:51826")]
+)
+def test_what_is_to_be_copied_is_never_cut(address, place):
+    name = "A lamp with a name that is rather long, in the hall"
+    lamp = evolve(FOUND, name=name, addresses=(address,), port=51826, model="Model of a maker")
+    console = Console(width=80, file=io.StringIO())
+    console.print(discover.table([lamp], ble=False))
+    text = console.file.getvalue()
+    assert "11:22:33:44:55:66" in text
+    assert place in text
+    assert "…" not in text
+    assert split_address(place) == (address, 51826)
 
 
 def test_version():

@@ -58,7 +58,7 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., object])
 Json: TypeAlias = Mapping[str, object]
 
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 def _default_file() -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 import trio
 from rich.table import Table
+from rich.text import Text
 
 from hap_trio.cli.common import (
     Style,
     adapter_option,
     ble_option,
+    clean,
     console,
     controller,
     emit,
@@ -18,7 +20,6 @@ from hap_trio.cli.common import (
     run,
     say,
     styled,
-    tidy,
 )
 from hap_trio.cli.former import shapes
 from hap_trio.cli.progress import looking
@@ -74,13 +75,17 @@ def table(found: list[DiscoveredAccessory], ble: bool) -> Table:
     common = ("device id", "name", "category")
     special = ("configuration", "state", "rssi") if ble else ("model",)
     shown = Table(*common, *special, "paired", "address", box=None)
+    for column in shown.columns:  # what is to be copied is never cut; the names of others are folded
+        column.overflow, column.no_wrap = "fold", column.header in ("device id", "address")
     for one in found:
         rssi = "?" if one.rssi is None else f"{one.rssi} dBm"
-        more = (str(one.config_number), str(one.state_number), rssi) if ble else (tidy(one.model),)
-        where = tidy(one.addresses[0]) if one.addresses else "?"
+        more = (str(one.config_number), str(one.state_number), rssi) if ble else (one.model,)
+        where = one.addresses[0] if one.addresses else "?"
         paired = "yes" if one.paired else "no"
-        place = where if ble else f"{where}:{one.port}"
-        shown.add_row(tidy(one.device_id), tidy(one.name), category_name(one.category), *more, paired, place)
+        place = where if ble else f"[{where}]:{one.port}" if ":" in where else f"{where}:{one.port}"
+        # No markup, and no emoji for what stands between two colons of an address.
+        cells = (one.device_id, one.name, category_name(one.category), *more, paired, place)
+        shown.add_row(*(Text(clean(cell)) for cell in cells))
     return shown
 
 

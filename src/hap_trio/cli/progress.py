@@ -15,7 +15,7 @@ __all__ = ["Search", "Steps", "looking", "steps"]
 
 
 def _console() -> Console:
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, emoji=False)
 
 
 class Steps:

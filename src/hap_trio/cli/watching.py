@@ -66,7 +66,10 @@ async def _watch(
 @characteristics_option
 @click.option("-e", "--count", type=click.IntRange(min=1), help="End after so many changes.")
 @click.option(
-    "-s", "--seconds", type=click.FloatRange(min=0), help="End after so many seconds; 1 if --count was not reached."
+    "-s",
+    "--seconds",
+    type=click.FloatRange(min=0),
+    help="End after so many seconds, with exit code 1 if --count was not reached.",
 )
 @file_option
 @address_option
