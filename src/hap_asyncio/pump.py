@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Callable
 from functools import partial
+from threading import get_ident
 from typing import TypeVar, cast
 
 from hap_sync.keylog import watch
@@ -34,7 +35,7 @@ class Pump(Drive[Wire]):
         super().__init__(engine, watch(engine, report), store)
         self.engine = engine
         self.tasks = Tasks()
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._thread = asyncio.get_running_loop(), get_ident()
         #: Storing in memory needs no thread.
         self._instant = type(store) is MemoryStore
         #: Those whose transport is not closed yet, among them such as the engine has forgotten.
@@ -47,7 +48,9 @@ class Pump(Drive[Wire]):
 
     def post(self, command: hap.Command[object]) -> None:
         """Submit a command nobody waits for. Raises what the engine raises: the caller's own mistake."""
-        self.engine.submit(command, asyncio.get_running_loop().time())
+        if get_ident() != self._thread:
+            raise RuntimeError("this belongs to another thread")
+        self.engine.submit(command, self._loop.time())
         self.drain()
 
     def submit(self, command: hap.Command[R]) -> asyncio.Future[R]:

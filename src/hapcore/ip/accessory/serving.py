@@ -148,7 +148,7 @@ class Serving(ABC, Generic[F]):
             return
         try:
             self._post(UpdateValues({characteristic.id: value}))
-        except RuntimeError as error:  # an event loop is asked for the time where none runs
+        except RuntimeError as error:  # adapters know their own thread, or their own loop
             message = "set it in the thread that serves, or from another one with server.call_soon()"
             raise LocalProtocolError(message, argument=characteristic.type.name) from error
 
