@@ -114,6 +114,18 @@ def network(session: nox.Session) -> None:
 
 
 @nox.session
+def nightly(session: nox.Session) -> None:
+    """An hour of random real faults (`-- --minutes 5` takes less): namespaces, so root's rights; foreign peers, too."""
+    session.install("-q", "-e", ".[all,test]")
+    lacking = session.run("python", "tests/network/hosts.py", silent=True)
+    if lacking and lacking.strip():
+        session.skip(lacking.strip())
+    peers = os.environ.get("HAPCORE_PEERS") or str(ROOT / ".nox" / "interop-peers")
+    session.run("python", "tests/interop/setup_peers.py", "--into", peers)
+    session.run("python", "tests/network/nightly.py", *session.posargs, env={"HAPCORE_PEERS": peers})
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Generated code and pages are up to date, and the examples in the texts run."""
     session.install("-q", "-e", ".[all,test]")

@@ -65,7 +65,8 @@ class Gap:
     """Events may have been lost between `since` and `until`, seconds of the caller's clock.
 
     Everything followed has been read again by now, and what differs was told. What is lost for good are button presses
-    and values that have changed and changed back.
+    and values that have changed and changed back. `since` is when the last question was put that was answered; over
+    Bluetooth LE, when the accessory was last heard.
     """
 
     alias: str
