@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 import struct
 import sys
 import zlib
@@ -82,6 +83,16 @@ def test_the_label(tmp_path):
     assert code == rows
     assert not any(any(row[:4]) or any(row[-4:]) for row in page)
     assert not any(map(any, [*page[:4], *page[-4:], *page[-8 - side : -4 - side]]))
+
+
+@pytest.mark.parametrize("kind", ["svg", "png"])
+def test_what_holds_a_code_is_for_its_owner_only(tmp_path, kind):
+    label, tag = tmp_path / f"label.{kind}", tmp_path / "tag.ndef"
+    lines(hap("code", *FIXED, "--qr", label, "--nfc", tag, "--json"))
+    assert [stat.S_IMODE(one.stat().st_mode) for one in (label, tag)] == [0o600, 0o600]
+    label.chmod(0o644)  # somebody wants to have it printed
+    lines(hap("code", *FIXED, "--qr", label, "--json"))
+    assert stat.S_IMODE(label.stat().st_mode) == 0o644
 
 
 def test_a_label_that_cannot_be(tmp_path):

@@ -9,7 +9,7 @@ import click
 
 from hap_sync.store import FileStore
 from hap_trio.cli.common import emit, json_option
-from hap_trio.cli.label import draw, label_option
+from hap_trio.cli.label import draw, label_option, write_secret
 from hap_trio.cli.problem import Problem
 from hap_trio.cli.telling import qr_code
 from hap_trio.entropy import system_entropy
@@ -116,7 +116,7 @@ def code_command(
     if qr is not None:
         draw(payload, qr)
     if nfc is not None:
-        Path(nfc).write_bytes(payload.ndef())
+        write_secret(nfc, payload.ndef())
     if (qr or nfc) and category in CHANGING_TAG_ONLY:
         click.echo("hap: accessories of this category may only have a tag that changes, no fixed label", err=True)
     _tell(payload, as_json)

@@ -12,7 +12,7 @@ import segno
 
 from hapcore.setup_code import SetupPayload
 
-__all__ = ["draw", "label_option", "png", "svg"]
+__all__ = ["draw", "label_option", "png", "svg", "write_secret"]
 
 #: Modules of white that a QR code needs on each side.
 _QUIET = 4
@@ -107,10 +107,13 @@ def _encode(page: Sequence[Sequence[bool]]) -> bytes:
 
 def draw(payload: SetupPayload, file: str) -> None:
     """Write the label into a file whose name says what it is to be, .svg or else .png. Raises `OSError`."""
-    if file.lower().endswith(".svg"):
-        Path(file).write_text(svg(payload), "utf-8")
-    else:
-        Path(file).write_bytes(png(payload))
+    write_secret(file, svg(payload).encode() if file.lower().endswith(".svg") else png(payload))
+
+
+def write_secret(file: str, content: bytes) -> None:
+    """Write what holds a setup code: a new file is readable by its owner only, whatever the umask. Raises `OSError`."""
+    Path(file).touch(0o600)
+    Path(file).write_bytes(content)
 
 
 def _image(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
