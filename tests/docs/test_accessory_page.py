@@ -11,7 +11,7 @@ from examples.own_controller import Blocking
 from tests.docs.pages import ROOT, Block, blocks, listings
 from tests.docs.programs import launch, line
 
-from hapcore.catalogue.characteristics import CURRENT_TEMPERATURE, LOCK_CURRENT_STATE, LOCK_TARGET_STATE
+from hapcore.catalogue.characteristics import CURRENT_TEMPERATURE, IDENTIFIER, LOCK_CURRENT_STATE, LOCK_TARGET_STATE
 from hapcore.ids import HapStatus
 from hapcore.ip.controller import (
     AddPairing,
@@ -113,6 +113,14 @@ def test_the_getter_is_asked(tmp_path):
     with visiting(_with("measure"), tmp_path) as visit:
         temperature = visit.find(CURRENT_TEMPERATURE.uuid)
         assert visit.client.do(Read([temperature.id]))[temperature.id].value == 11.5
+
+
+def test_what_is_linked(tmp_path):
+    with visiting(_with("Television"), tmp_path) as visit:
+        (accessory,) = visit.accessories()
+        (television,) = (one for one in accessory.services if one.primary)
+        linked = [one for one in accessory.services if one.iid in television.linked]
+        assert [one.find(IDENTIFIER.uuid).value for one in linked] == [1, 2]
 
 
 def test_the_lock_obeys_admins_and_timed_writes(tmp_path):
