@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self, TypeAlias
 
 import ifaddr
+from attrs import evolve
 from zeroconf import Error, RecordUpdate, RecordUpdateListener, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo
 
@@ -117,6 +118,8 @@ class Browser(RecordUpdateListener):
     async def _resolve(self, name: str, info: AsyncServiceInfo) -> None:
         if await info.async_request(self._zeroconf, _RESOLVE_TIME):
             self._resolved(name, info)
+        elif (known := self._found.get(name)) is not None:  # when somebody answers for it again that is news
+            self._found[name] = evolve(known, addresses=())
 
     def _resolved(self, name: str, info: AsyncServiceInfo) -> None:
         heard = self._texts.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import socket
 import struct
@@ -16,7 +17,7 @@ import trio.testing
 import zeroconf
 from zeroconf.asyncio import AsyncZeroconf
 
-from hap_asyncio.browser import present
+from hap_asyncio.browser import Browser, News, present
 from hap_trio.bridge import Way, open_bridge
 from hap_trio.mdns import Browsing, Mdns, open_mdns
 from hapcore.discovery import SERVICE_TYPE, DiscoveredAccessory, FeatureFlags, Gone, ServiceRecord, StatusFlags
@@ -503,6 +504,51 @@ async def test_without_an_id_it_is_nobody(far: Mdns) -> None:
                 assert item.name != nobody.name
                 if item.device_id == other.device_id:
                     break
+
+
+async def test_who_fell_silent_is_news_when_it_is_heard_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its address was not told again before its time was over, nobody answered, and then it is as it was."""
+    monkeypatch.setattr("hap_asyncio.browser._RESOLVE_TIME", 50)
+    name = f"Lamp {secrets.token_hex(6)}"
+    host = f"{secrets.token_hex(6)}.local."
+    info = zeroconf.ServiceInfo(
+        SERVICE_TYPE,
+        f"{name}.{SERVICE_TYPE}",
+        port=4712,
+        properties={"id": secrets.token_bytes(6).hex(":").upper(), "md": "Foreign"},
+        server=host,
+        parsed_addresses=["127.0.0.1"],
+    )
+
+    async def scenario() -> None:
+        far, near = AsyncZeroconf(interfaces=LOOPBACK), AsyncZeroconf(interfaces=LOOPBACK)
+        await far.zeroconf.async_wait_for_start()
+        await near.zeroconf.async_wait_for_start()
+        news: asyncio.Queue[News] = asyncio.Queue()
+
+        async def heard(lifetime: int) -> None:  # zeroconf passes over the same packet within a second
+            near.zeroconf.async_send(near.zeroconf.generate_service_broadcast(info, lifetime))
+            while (await news.get()).name != name:
+                pass
+
+        browser = Browser(far.zeroconf, news.put_nowait, lambda _: None)
+        try:
+            await heard(60)
+            cache = far.zeroconf.cache
+            cache.async_remove_records(cache.async_entries_with_name(host))
+            gone = zeroconf.DNSAddress(host, 1, 1, 1, bytes(4), created=1.0)
+            browser.async_update_records(far.zeroconf, 2000.0 * 1e9, [zeroconf.RecordUpdate(gone, None)])
+            browser.async_update_records_complete()
+            await asyncio.gather(*browser._resolving.values())
+            await heard(61)
+        finally:
+            await browser.close()
+            await far.async_close()
+            await near.async_close()
+
+    with trio.fail_after(LIMIT):
+        async with open_bridge(Way.THREAD) as bridge:
+            await bridge.run(scenario)
 
 
 # --- interfaces that come and go --------------------------------------------------------------------------------------
