@@ -231,3 +231,30 @@ def test_whose_getter_gives_no_value_is_told(given):
     ((whose, error),) = house.complaints
     assert whose == light.id
     assert "On" in str(error)
+
+
+def test_what_is_done_is_not_undone_by_what_takes_longer():
+    """A lamp that was switched, and then by hand, is what the hand has made of it, whenever the request ends."""
+    house = House()
+    quick, slow = house.lamps[0].on, house.lamps[1].on
+    quick.setter(lambda _value, _caller: None)
+    slow.setter(lambda _value, _caller: Slow())
+    line, other = house.rig.session(), house.rig.session(seed="other")
+    wanted = [{"aid": one.id.aid, "iid": one.id.iid, "ev": True} for one in (quick, slow)]
+    line.put(*wanted)
+    other.put(*wanted)
+    entries = b",".join(b'{"aid":%d,"iid":%d,"value":true}' % one.id for one in (quick, slow))
+    line.send(write_request("PUT", "/characteristics", "a", JSON, b'{"characteristics":[%b]}' % entries))
+    assert quick.value is True
+    assert [one["value"] for event in other.events() for one in event] == [1]
+    house.rig.submit(UpdateValues({quick.id: False}))
+    house.rig.pass_time(1.0)
+    assert [one["value"] for event in other.events() for one in event] == [0]
+    house.finish(0, None)
+    house.rig.pass_time(5.0)
+    assert (quick.value, slow.value) == (False, True)
+    answer, *events = line.messages
+    assert answer.status == 204
+    assert [json.loads(one.body)["characteristics"] for one in events] == [
+        [{"aid": quick.id.aid, "iid": quick.id.iid, "value": 0}]
+    ]

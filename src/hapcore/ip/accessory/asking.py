@@ -38,24 +38,27 @@ class AskedRead:
 
 
 class AskedWrite:
-    """A request that waits for the fate of its writes; `late` takes an answer that the controller does not get.
+    """A request that waits for the fate of its writes; `partly` takes each answer that is not the last, and `late` one
+    that the controller does not get.
 
     `statuses` and `values` have what is settled already, `untold` what the application has set to the very value
     meanwhile, and the writer was not told of.
     """
 
-    __slots__ = ("answered", "deadline", "late", "session", "statuses", "untold", "values", "writes")
+    __slots__ = ("answered", "deadline", "late", "partly", "session", "statuses", "untold", "values", "writes")
 
     def __init__(
         self,
         session: Session,
         writes: tuple[CharacteristicWrite, ...],
         answered: Callable[[AnswerWrite], None],
+        partly: Callable[[AnswerWrite], None],
         late: Callable[[AnswerWrite], None],
     ) -> None:
         self.session = session
         self.writes = writes
         self.answered = answered
+        self.partly = partly
         self.late = late
         self.deadline = 0.0
         self.statuses: dict[CharacteristicId, HapStatus] = {}
@@ -68,6 +71,12 @@ class AskedWrite:
             if answer.statuses.get(number):
                 server.notifier.remind(self.session, number)
         self.answered(answer)
+
+    def settle(self, answer: AnswerWrite) -> None:
+        """Take an answer that is not the last: what is done counts from now on, whatever becomes of the rest."""
+        self.statuses.update(answer.statuses)
+        self.values.update(answer.values)
+        self.partly(answer)
 
     def join(self, answer: AnswerWrite) -> AnswerWrite:
         """The answer together with what was settled before it."""
@@ -142,8 +151,7 @@ class Desk:
         asked = self._asked.get(answer.request)
         if isinstance(asked, AskedWrite) and isinstance(answer, AnswerWrite):
             if not answer.last:
-                asked.statuses.update(answer.statuses)
-                asked.values.update(answer.values)
+                asked.settle(answer)
                 return True
             del self._asked[answer.request]
             asked.answer(asked.join(answer), self._server)
@@ -196,7 +204,6 @@ class Desk:
                 asked = self._asked.pop(request)
                 if isinstance(asked, AskedWrite):
                     self._keep(request, asked)
-                    asked.late(asked.too_late(request))  # what is settled has been done, and is stored
 
     def _keep(self, request: RequestId, asked: AskedWrite) -> None:
         if len(self._late) >= MAX_LATE:

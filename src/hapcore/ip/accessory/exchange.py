@@ -164,7 +164,7 @@ def _statuses(results: Iterable[tuple[CharacteristicId, HapStatus, bytes | None]
 class Writing:
     """One write request on its way through the checks, the application and the read-back."""
 
-    __slots__ = ("accepted", "body", "caller", "found", "handled", "server", "session", "statuses")
+    __slots__ = ("accepted", "body", "caller", "done", "found", "given", "handled", "server", "session", "statuses")
 
     def __init__(self, server: Server, session: Session, body: WriteBody) -> None:
         self.server = server
@@ -176,6 +176,9 @@ class Writing:
         self.accepted: dict[int, CharacteristicWrite] = {}
         #: What the application is asked about.
         self.handled: set[CharacteristicId] = set()
+        #: What of it is done, and what was given to be read back in place of what was written.
+        self.done: set[CharacteristicId] = set()
+        self.given: dict[CharacteristicId, Value] = {}
 
     def run(self) -> None:
         """Check all entries, store what needs no decision, ask the application about the rest."""
@@ -196,7 +199,7 @@ class Writing:
         if settled:
             self.server.emit(CharacteristicsWritten(self.caller, tuple(settled)))
         if asked:
-            self.server.ask(AskedWrite(self.session, tuple(asked), self._answered, self._late))
+            self.server.ask(AskedWrite(self.session, tuple(asked), self._answered, self._partly, self._late))
         else:
             self.server.send(self.session, self._answer({}))
 
@@ -253,29 +256,33 @@ class Writing:
         self.server.changed(served, value, knowing)
 
     def _answered(self, answer: AnswerWrite) -> None:
-        given = self._settle(answer, self._knowing)
-        self.server.reply(self.session, self._answer(given))
+        self._settle(answer, self._knowing)
+        self.server.reply(self.session, self._answer(self.given))
+
+    def _partly(self, answer: AnswerWrite) -> None:
+        self._settle(answer, self._knowing)
 
     def _late(self, answer: AnswerWrite) -> None:
         # The writer was told that it took too long: that it was done after all is news for everybody.
         self._settle(answer, frozenset())
 
-    def _settle(self, answer: AnswerWrite, knowing: frozenset[ConnectionId]) -> dict[CharacteristicId, Value]:
-        """Store what was written; what was given to be read back instead of it."""
-        given: dict[CharacteristicId, Value] = {}
+    def _settle(self, answer: AnswerWrite, knowing: frozenset[ConnectionId]) -> None:
+        """Store what was written, once: what is set afterwards is newer. Keep what is to be read back instead of it."""
         for index, accepted in self.accepted.items():
-            characteristic = self.found[index]
-            if characteristic is None or not characteristic.write_handled:
+            characteristic, number = self.found[index], accepted.id
+            if characteristic is None or number not in self.handled or number in self.done:
                 continue
-            status = answer.statuses.get(accepted.id, HapStatus.SUCCESS)
+            if not answer.last and number not in answer.statuses:
+                continue
+            status = answer.statuses.get(number, HapStatus.SUCCESS)
             if status:
                 self.statuses[index] = status
                 continue
-            if accepted.id in answer.values:
-                given[accepted.id] = answer.values[accepted.id]
+            self.done.add(number)
+            if number in answer.values:
+                self.given[number] = answer.values[number]
             else:
                 self._store(characteristic, accepted.value, knowing)
-        return given
 
     def _answer(self, given: dict[CharacteristicId, Value]) -> bytes:
         if not any(self.statuses) and not any(entry.response for entry in self.body.entries):
