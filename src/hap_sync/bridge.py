@@ -27,8 +27,7 @@ class Bridge:
     def __init__(self, loop: Loop, what: str) -> None:
         import asyncio
 
-        self._loop = loop
-        self._what = what
+        self._loop, self._what = loop, what
         self._await = asyncio.run_coroutine_threadsafe
         self.closed = False
         opened: Future[asyncio.AbstractEventLoop] = Future()

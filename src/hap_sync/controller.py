@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from socket import socket
 from typing import TypeVar, cast
 
 from hapcore.controller.methods import Blocking
 from hapcore.discovery import DiscoveredAccessory, Gone
-from hapcore.engine import Command, Effect
+from hapcore.engine import Command, ConnectionId, Effect
 from hapcore.entropy import Entropy
 from hapcore.errors import Disconnected
 from hapcore.home import Browse, CancelPairing, Close, Connect, Discover, FinishPairing, Home, StartPairing, Stop
@@ -30,7 +31,7 @@ from .loop import Loop, thread_loop
 from .mdns import Browsing, Mdns, open_mdns
 from .pump import Pump
 from .store import Store, open_store
-from .stream import dial
+from .stream import Dialling
 
 __all__ = ["Controller", "Discovery", "StartedPairing", "open_controller"]
 
@@ -41,9 +42,7 @@ class StartedPairing:
     """The accessory has agreed to be paired and may show its setup code now. From `Controller.start_pairing()`."""
 
     def __init__(self, home: Controller, loop: Loop, started: StartPairing) -> None:
-        self._home = home
-        self._loop = loop
-        self._started = started
+        self._home, self._loop, self._started = home, loop, started
 
     def finish(self, setup_code: str) -> Client:
         """Pair with the code "XXX-XX-XXX"; the pairing is stored before this returns.
@@ -74,23 +73,18 @@ class Controller(Keeping[Client, Following[Happening]], Blocking):
     """A home: the accessories we are paired with, and those we could be. From `open_controller()`."""
 
     def __init__(
-        self,
-        engine: Home,
-        loop: Loop,
-        stack: ExitStack,
-        store: Store,
-        mdns: bool | Mdns,
-        interfaces: Sequence[str] | None,
+        self, engine: Home, loop: Loop, stack: ExitStack, store: Store, mdns: bool | Mdns, among: Sequence[str] | None
     ) -> None:
         super().__init__(engine)
         self._loop = loop
         self._stack = stack
         self.pump = Pump(engine, loop, self._report, store)
         self._mdns = mdns
-        self._interfaces = interfaces
+        self._interfaces = among
         #: What is being looked for, and who looks once somebody does.
         self._wanted: Browse | None = None
         self._browsing: Browsing | None = None
+        self._dialling: dict[ConnectionId, Dialling] = {}
 
     def do(self, command: Command[R]) -> R:
         """Carry out any command of `hapcore.home`."""
@@ -125,6 +119,8 @@ class Controller(Keeping[Client, Following[Happening]], Blocking):
     def close(self) -> None:
         """Close all connections; `open_controller()` does it at the end of its block."""
         self.pump.post(Close())
+        while self._dialling:
+            self._dialling.popitem()[1].close()
         self.pump.close()
 
     def _following(self, wish: Wish) -> Following[Happening]:
@@ -151,10 +147,17 @@ class Controller(Keeping[Client, Following[Happening]], Blocking):
             raise
 
     def _dial(self, effect: Connect) -> None:
+        self._dialling[effect.connection] = Dialling(self._loop, partial(self._carry, effect), *effect.address)
+
+    def _carry(self, effect: Connect, made: socket | Disconnected) -> None:
         engine, number = self._engine, effect.connection
-        sock = dial(self._loop, *effect.address)
-        self.pump.adopt(sock, number, partial(engine.receive_data, number), partial(engine.receive_eof, number))
-        self.pump.give(lambda home, now: home.connected(number, now), time.monotonic)
+        if self._dialling.pop(number, None) is None:
+            return  # it was closed meanwhile
+        if isinstance(made, Disconnected):
+            self.pump.fail(effect, made, time.monotonic())
+        else:
+            self.pump.adopt(made, number, partial(engine.receive_data, number), partial(engine.receive_eof, number))
+            self.pump.give(lambda home, now: home.connected(number, now), time.monotonic)
 
     def _look(self, effect: Browse) -> None:
         if self._mdns is True:

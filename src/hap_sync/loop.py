@@ -61,9 +61,7 @@ class Loop:
         self._selector = selectors.DefaultSelector()
         self._soon: deque[Callable[[], object]] = deque()
         self._lock = threading.RLock()
-        self._depth = 0
-        self._shields = 0
-        self._owner = 0
+        self._depth = self._shields = self._owner = 0
         self._interrupted = False
         self._bell, self._ear = socket.socketpair()
         for end in (self._bell, self._ear):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from hapcore.discovery import DiscoveredAccessory, Gone, ServiceRecord
 
@@ -21,16 +21,17 @@ if TYPE_CHECKING:
     from hap_asyncio.mdns import Browser
     from hap_asyncio.mdns import Mdns as AsyncioMdns
 
-__all__ = ["Browsing", "Mdns", "open_mdns"]
+__all__ = ["Browsing", "Heard", "Mdns", "open_mdns"]
+
+#: Told what was seen.
+Heard: TypeAlias = Callable[[DiscoveredAccessory | Gone], object]
 
 
 class Mdns:
     """Announces and finds accessories on some interfaces; from `open_mdns()`. For the thread that opened it."""
 
     def __init__(self, loop: Loop, thread: Bridge, inner: AsyncioMdns) -> None:
-        self._loop = loop
-        self._thread = thread
-        self._inner = inner
+        self._loop, self._thread, self._inner = loop, thread, inner
         self._browsings: set[Browsing] = set()
 
     def advertise(self, record: ServiceRecord, port: int, addresses: Sequence[str] = ()) -> str:
@@ -59,7 +60,7 @@ class Mdns:
         """Iterate over what is there and, without end, over what changes. `with` ends it in time."""
         return self.listen(None)
 
-    def listen(self, heard: Callable[[DiscoveredAccessory | Gone], object] | None) -> Browsing:
+    def listen(self, heard: Heard | None) -> Browsing:
         """As `browse()`, but `heard` is called with what is found, by whichever call waits."""
         browsing = Browsing(self._loop, self._thread, self._inner, self._browsings.discard, heard)
         self._browsings.add(browsing)
@@ -80,17 +81,10 @@ class Browsing(Feed[DiscoveredAccessory | Gone], AbstractContextManager["Browsin
     """
 
     def __init__(
-        self,
-        loop: Loop,
-        thread: Bridge,
-        inner: AsyncioMdns,
-        ended: Callable[[Browsing], None],
-        heard: Callable[[DiscoveredAccessory | Gone], object] | None,
+        self, loop: Loop, thread: Bridge, inner: AsyncioMdns, ended: Callable[[Browsing], None], heard: Heard | None
     ) -> None:
         super().__init__(loop)
-        self._heard = heard
-        self._thread = thread
-        self._ended = ended
+        self._thread, self._ended, self._heard = thread, ended, heard
 
         async def browse() -> Browser:
             return inner.listen(lambda news: thread.report(lambda: self.put(news)))

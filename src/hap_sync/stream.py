@@ -8,14 +8,18 @@ import selectors
 import socket
 import time
 from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias
 
 from hapcore.errors import Disconnected
 
 from .listening import NO_ROOM, NO_ROOM_PAUSE
 from .loop import Loop
 
-__all__ = ["Listener", "dial"]
+__all__ = ["Dialling", "Listener", "Made"]
+
+#: Told what came of connecting.
+Made: TypeAlias = Callable[[socket.socket | Disconnected], object]
 
 #: Seconds one address may take to answer a connection attempt; the next one may be the right one.
 CONNECT_LIMIT: Final = 5.0
@@ -63,41 +67,61 @@ class Listener:
             self._accepted(connected)
 
 
-def dial(loop: Loop, host: str, port: int) -> socket.socket:
-    """Connect to `host` (an IP address or a name) and `port`. Raises `Disconnected` when nobody answers within 5 s."""
-    deadline = time.monotonic() + CONNECT_LIMIT
-    cause = f"no answer within {CONNECT_LIMIT:g} s"
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise Disconnected(f"cannot connect to {host}, port {port}: {error.strerror}") from error
-    for family, kind, protocol, _, address in found:
-        sock = socket.socket(family, kind, protocol)
-        try:
-            number = _connect(loop, sock, address, deadline)
-        except BaseException:
-            sock.close()
-            raise
-        if not number:
-            return sock
-        sock.close()
-        if number != errno.ETIMEDOUT:
-            cause = os.strerror(number)
-    raise Disconnected(f"cannot connect to {host}, port {port}: {cause}")
+class Dialling:
+    """An attempt to connect to `host` (an IP address or a name), at one address after the other.
 
+    `made` is called, in a later round of the loop, with a socket that is connected; or with `Disconnected`, when nobody
+    answers within 5 s. Raises that for a name that nobody knows.
+    """
 
-def _connect(loop: Loop, sock: socket.socket, address: object, deadline: float) -> int:
-    """The error number of connecting, 0 for none."""
-    answered: list[int] = []
-    sock.setblocking(False)
-    with loop:
-        number = sock.connect_ex(address)  # type: ignore[arg-type]  # as getaddrinfo() gave it
-        if number not in (errno.EINPROGRESS, errno.EWOULDBLOCK):
-            return number
-        loop.watch(sock, selectors.EVENT_WRITE, answered.append)
+    def __init__(self, loop: Loop, made: Made, host: str, port: int) -> None:
+        self._loop, self._made, self._what = loop, made, f"cannot connect to {host}, port {port}"
+        self._cause, self._due = f"no answer within {CONNECT_LIMIT:g} s", time.monotonic() + CONNECT_LIMIT
         try:
-            if not loop.wait(lambda: bool(answered), max(deadline - time.monotonic(), 0.0)):
-                return errno.ETIMEDOUT
-        finally:
-            loop.watch(sock, 0)
-    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            self._left = iter(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except OSError as error:
+            raise Disconnected(f"{self._what}: {error.strerror}") from error
+        loop.members.add(self)
+        self._go_on()
+
+    def next_due(self) -> float:
+        """When it is given up."""
+        return self._due
+
+    def on_time(self, _now: float) -> None:
+        """Nobody answers."""
+        self.close()
+        self._loop.later(partial(self._made, Disconnected(f"{self._what}: {self._cause}")))
+
+    def close(self) -> None:
+        """Give it up."""
+        self._loop.members.discard(self)
+        self._loop.watch(self._socket, 0)
+        self._socket.close()
+
+    def _go_on(self) -> None:
+        for family, kind, protocol, _, address in self._left:
+            self._socket = socket.socket(family, kind, protocol)
+            self._socket.setblocking(False)
+            number = self._socket.connect_ex(address)
+            if number in (errno.EINPROGRESS, errno.EWOULDBLOCK):
+                self._loop.watch(self._socket, selectors.EVENT_WRITE, self._answered)
+                return
+            if self._through(number):
+                return
+        self.on_time(self._due)
+
+    def _answered(self, _events: int) -> None:
+        self._loop.watch(self._socket, 0)
+        if not self._through(self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
+            self._go_on()
+
+    def _through(self, number: int) -> bool:
+        """Whether the error number of connecting is none."""
+        if number:
+            self._socket.close()
+            self._cause = os.strerror(number)
+            return False
+        self._loop.members.discard(self)
+        self._loop.later(partial(self._made, self._socket))
+        return True

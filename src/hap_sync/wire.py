@@ -58,8 +58,7 @@ class Wire:
         #: When the connection is given up if the transport takes nothing.
         self.deadline = 0.0
         #: Nothing more is read: for now, because the peer does not read; for ever, because the engine is through.
-        self.paused = False
-        self.ended = False
+        self.paused = self.ended = False
         #: A transport without a file descriptor that waits in `recv` by itself.
         self.patient = True
         self._loop = loop

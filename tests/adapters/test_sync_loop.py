@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,23 @@ from tests.docs.programs import LIMIT, environment
 import hap_sync
 from hap_sync.feed import Feed
 from hap_sync.listening import listen
-from hap_sync.loop import thread_loop
-from hap_sync.stream import Listener, dial
+from hap_sync.loop import Loop, thread_loop
+from hap_sync.stream import CONNECT_LIMIT, Dialling, Listener
 from hapcore.catalogue.characteristics import ON
 from hapcore.discovery import DiscoveredAccessory, Gone
 from hapcore.errors import Disconnected, LocalProtocolError
 from hapcore.ip.accessory import SessionOpened
+
+
+def dial(loop: Loop, host: str, port: int) -> socket.socket:
+    """Connect, and wait for that."""
+    made: list[socket.socket | Disconnected] = []
+    Dialling(loop, made.append, host, port)
+    assert loop.wait(lambda: bool(made), 10)
+    if isinstance(made[0], Disconnected):
+        raise made[0]
+    return made[0]
+
 
 # --- feeds ------------------------------------------------------------------------------------------------------------
 
@@ -221,6 +233,26 @@ def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
                     queue.append(dial(loop, "127.0.0.1", port))
             for sock in queue:
                 sock.close()
+
+
+def test_hundreds_that_nobody_answers_hold_nobody_up() -> None:
+    with (
+        thread_loop() as loop,
+        socket.create_server(("127.0.0.1", 0), backlog=0) as deaf,
+        socket.create_server(("127.0.0.1", 0)) as there,
+    ):
+        made: list[socket.socket | Disconnected] = []
+        dialling = [Dialling(loop, made.append, *deaf.getsockname()) for _ in range(300)]
+        loop.wait(lambda: False, 0.05)
+        begun = time.monotonic()
+        with dial(loop, *there.getsockname()):
+            assert time.monotonic() - begun < CONNECT_LIMIT / 2, "it waited for the others"
+        assert not any(isinstance(one, Disconnected) for one in made)
+        for one in dialling:
+            one.close()
+        for sock in made:
+            assert isinstance(sock, socket.socket)
+            sock.close()
 
 
 # --- Ctrl-C in a program ----------------------------------------------------------------------------------------------

@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 
 from hap_sync.loop import Loop
-from hap_sync.stream import dial
+from hap_sync.stream import Dialling
 from hapcore.testing import CALM, ConnectionLost, End, Link, Weather, substituted
 from hapcore.testing import Network as CoreNetwork
 
@@ -100,14 +101,15 @@ class Network(CoreNetwork):
     @contextmanager
     def dialled(self) -> Generator[None, None, None]:
         """Within the block, controllers connect to the hosts of this network, on any port, and to nobody else."""
-        with substituted(sys.modules, "hap_sync", "dial", dial, self._dial):
+        with substituted(sys.modules, "hap_sync", "Dialling", Dialling, self._dial):
             yield
 
-    def _dial(self, _loop: Loop, host: str, port: int) -> MemoryTransport:
+    def _dial(self, loop: Loop, made: Callable[[MemoryTransport], object], host: str, port: int) -> MemoryTransport:
         if host not in self.hosts:
             raise self.unknown(host, port)
         near, far = self.transports()
         self.hosts[host](far)
+        loop.later(partial(made, near))
         return near
 
     def transports(self, weather: Weather | None = None) -> tuple[MemoryTransport, MemoryTransport]:
