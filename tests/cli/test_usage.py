@@ -98,6 +98,8 @@ def test_what_is_to_be_copied_is_never_cut(address, place):
     assert place in text
     assert "…" not in text
     assert split_address(place) == (address, 51826)
+    console.print(discover.table([evolve(lamp, addresses=("CA:FE:00:11:22:33",), rssi=-50)], ble=True))
+    assert re.search(r"^11:22:33:44:55:66 .+ Lightbulb -50 dBm no +CA:FE:00:11:22:33 *$", console.file.getvalue(), re.M)
 
 
 def test_version():

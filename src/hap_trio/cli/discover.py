@@ -71,20 +71,21 @@ def record(found: DiscoveredAccessory) -> dict[str, object]:
 
 
 def table(found: list[DiscoveredAccessory], ble: bool) -> Table:
-    """Accessories as people read of them."""
-    common = ("device id", "name", "category")
-    special = ("configuration", "state", "rssi") if ble else ("model",)
-    shown = Table(*common, *special, "paired", "address", box=None)
-    for column in shown.columns:  # what is to be copied is never cut; the names of others are folded
-        column.overflow, column.no_wrap = "fold", column.header in ("device id", "address")
+    """Accessories as people read of them. What is to be copied is never cut; names fold where there is no room."""
+    shown = Table(
+        *("device id", "name", "category", "heard" if ble else "model", "paired", "address"),
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
+    for column in shown.columns:
+        column.overflow, column.no_wrap = "fold", column.header not in ("name", "model")
     for one in found:
         rssi = "?" if one.rssi is None else f"{one.rssi} dBm"
-        more = (str(one.config_number), str(one.state_number), rssi) if ble else (one.model,)
         where = one.addresses[0] if one.addresses else "?"
         paired = "yes" if one.paired else "no"
         place = where if ble else f"[{where}]:{one.port}" if ":" in where else f"{where}:{one.port}"
         # No markup, and no emoji for what stands between two colons of an address.
-        cells = (one.device_id, one.name, category_name(one.category), *more, paired, place)
+        cells = (one.device_id, one.name, category_name(one.category), rssi if ble else one.model, paired, place)
         shown.add_row(*(Text(clean(cell)) for cell in cells))
     return shown
 
