@@ -130,6 +130,8 @@ class House:
         self.flats = {flat.alias: flat for flat in flats}
         self.table = {flat.alias: flat.record.encode() for flat in self.flats.values()}
         self.home = Home(dict(self.table), entropy=seeded_entropy(seed), **options)
+        #: How many things may still happen at once; None: all.
+        self.slowly: int | None = None
         #: Multicast gets through.
         self.mdns = True
         self.browsing = False
@@ -336,8 +338,10 @@ class House:
         while True:
             while (output := self.home.poll()) is not None:
                 self._carry_out(output)
-            if not self._todo:
+            if not self._todo or self.slowly == 0:
                 return
+            if self.slowly is not None:
+                self.slowly -= 1
             self._todo.popleft()()
 
     # --- what passes ----------------------------------------------------------------------------------------------

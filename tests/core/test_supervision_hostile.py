@@ -13,11 +13,15 @@ from tests.core.supervision_rig import Flat, House, house
 from hapcore.catalogue.services import StatelessProgrammableSwitch
 from hapcore.controller.commands import CharacteristicWrite, Read, Write
 from hapcore.controller.events import CharacteristicChanged
+from hapcore.engine import Command
 from hapcore.errors import Disconnected, LocalProtocolError, PairingRefused
 from hapcore.home import (
     Ask,
     Available,
+    Close,
     Complete,
+    Disconnect,
+    Follow,
     Gap,
     Prepare,
     Remove,
@@ -96,6 +100,48 @@ def test_a_reader_goes_while_the_application_has_much_to_ask() -> None:
     assert all(rig.result(number) for number in numbers)
     rig.pass_time(100)
     assert rig.home.next_timeout() is None
+
+
+ENDS: dict[str, list[Command[Any]]] = {
+    "stop": [Stop("reader"), Stop("follower")],
+    "close": [Close()],
+    "remove": [Remove("lamp1")],
+    "remove by force": [Remove("lamp1", force=True)],
+    "remove and stop": [Remove("lamp1"), Stop("reader")],
+    "remove and close": [Remove("lamp1"), Close()],
+    "disconnect": [Disconnect("lamp1")],
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_an_end_at_any_moment(how: str) -> None:
+    """Whatever is under way when it comes: each command ends once, each reader once, and no timer stays."""
+    moment = 0
+    while True:
+        rig, (lamp, _) = house(2)
+        on = lamp.light.on.id
+        rig.slowly = moment
+        rig.supervise()
+        numbers = [
+            rig.submit(Ask(lamp.alias, Read([on]))),
+            rig.submit(Follow(lamp.alias, [on], "follower")),
+            *[rig.submit(command) for command in ENDS[how]],
+        ]
+        passed, rig.slowly = rig.slowly, None
+        rig.pass_time(100)
+        assert all(number in rig.replies for number in numbers), moment
+        if "stop" in how or "close" in how:
+            assert "reader" in rig.ended, moment
+        if "close" in how:
+            assert rig.home.next_timeout() is None, moment
+            assert not rig._wires, moment
+        elif "remove" in how:
+            assert rig.home.aliases == ("lamp2",), moment
+        elif how == "disconnect":
+            assert rig.available(lamp), moment
+        if passed:
+            return
+        moment += 1
 
 
 # --- what cannot be told by what is followed --------------------------------------------------------------------------

@@ -13,8 +13,10 @@ from hap_trio.testing import MemoryStream, Network, Weather, check_transport, me
 
 
 async def _sockets() -> tuple[SocketStream, SocketStream]:
-    with listen("127.0.0.1", 0) as listener:
+    (listener,) = listen({"address": "127.0.0.1"})
+    with listener:
         near = await dial(*listener.getsockname()[:2])
+        listener.setblocking(True)
         far, _ = listener.accept()
     return near, SocketStream(far)
 
