@@ -52,8 +52,8 @@ class Available:
 class Unavailable:
     """The accessory cannot be used, because of `reason`; it is looked for until it is back.
 
-    Said once until `Available` follows; and once more if it then turns out that it does not know us any more, with
-    `PairingRefused` as the reason.
+    Said once until `Available` follows; once more if it then turns out that it does not know us any more, with
+    `PairingRefused` as the reason; and as the last word of an accessory whose pairing was removed.
     """
 
     alias: str
