@@ -102,6 +102,23 @@ def test_a_reader_goes_while_the_application_has_much_to_ask() -> None:
     assert rig.home.next_timeout() is None
 
 
+def test_who_comes_while_everything_is_read_is_told_all_of_it_first() -> None:
+    moment, late = 0, True
+    while late:
+        rig, (lamp,) = house()
+        on, brightness = lamp.light.on.id, lamp.light.brightness.id
+        rig.slowly = moment
+        rig.supervise("one", ids=[on], pace=0)
+        rig.supervise("all", pace=0)
+        late, rig.slowly = rig.slowly == 0, None
+        rig.pass_time(10)
+        for to, known in (("one", {on}), ("all", {on, brightness})):
+            before = [type(one) for one in rig.items(lamp, to)].index(Available)
+            assert {one.id for one in rig.items(lamp, to)[:before] if isinstance(one, ValueChanged)} == known, moment
+            assert rig.states(lamp, to) == [True]
+        moment += 1
+
+
 ENDS: dict[str, list[Command[Any]]] = {
     "stop": [Stop("reader"), Stop("follower")],
     "close": [Close()],

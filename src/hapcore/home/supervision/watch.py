@@ -253,6 +253,8 @@ class Watch(Asking):
             refused += [one for one, status in statuses.items() if status]
         ledger.demote(refused)
         yield from self._read(link, ledger.reads, Source.READ)
+        if self._changed:
+            return  # somebody has come who wants to hear of more, all of it before it is said to be available
         self._tell_gap()
         ledger.available()
         if not self._settled:
