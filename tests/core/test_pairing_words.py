@@ -44,6 +44,11 @@ def test_every_refusal(error: TlvErrorCode, step: State, words: list[str]) -> No
     assert "\n" not in text
 
 
+def test_who_may_not_ask_about_pairings() -> None:
+    with pytest.raises(PairingRefused, match=r"^the request about pairings was refused in M2: only an admin may see"):
+        read_answer(refusal(State.M2, TlvErrorCode.AUTHENTICATION), State.M2, "pairings")
+
+
 @pytest.mark.parametrize("error", [TlvErrorCode.BACKOFF, TlvErrorCode.BUSY])
 def test_the_time_to_wait(error: TlvErrorCode) -> None:
     items = [(Item.STATE, b"\2"), (Item.ERROR, bytes((error,))), (Item.RETRY_DELAY, b"\x2c\x01")]

@@ -196,8 +196,9 @@ def read_answer(body: bytes, state: State, procedure: str) -> tlv8.Items:
             meaning = _MEANINGS_OF_STEPS.get((procedure, int(state), known), meaning)
         seconds = None if delay is None else int.from_bytes(delay, "little")
         wait = f"; it asks to wait {seconds} s" if seconds else ""
+        subject = "the request about pairings" if procedure == "pairings" else procedure
         raise PairingRefused(
-            f"{procedure} was refused in {state.name}: {meaning}{wait}", error=code, step=state, retry_delay=seconds
+            f"{subject} was refused in {state.name}: {meaning}{wait}", error=code, step=state, retry_delay=seconds
         )
     number = tlv8.first(items, Item.STATE)
     if number is not None and int.from_bytes(number, "little") != state:
