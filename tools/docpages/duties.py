@@ -40,9 +40,7 @@ ACCESSORY_COMMANDS = {
     "AnswerSnapshot": Duty((), "once for each `SnapshotRequested`", "Submit the picture, within 9 s."),
     "AnswerWrite": Duty((), "once for each `WriteRequested`", "Submit what the setters decided, within 9 s."),
     "RefreshDatabase": Duty((), _ANY, "Bind the new characteristics, as with `ReplaceDatabase`."),
-    "RemoveAccessories": Duty(
-        (), _ANY, "Release the characteristics that are gone: setting them tells nobody."
-    ),
+    "RemoveAccessories": Duty((), _ANY, "Release the characteristics that are gone: setting them tells nobody."),
     "ReplaceDatabase": Duty((), _ANY, "Bind the new characteristics, so that what the application sets gets in."),
     "Shutdown": Duty((), "last of all", "Poll, send what is left, close what `CloseConnection` names; then stop."),
     "UpdateValues": Duty((), _ANY, "Submit it for each value that the application sets."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from hapcore.controller.commands import GetAccessories, Subscribe, Write
 from hapcore.controller.events import CharacteristicChanged, EventUnreadable, SessionClosed
@@ -161,7 +161,7 @@ class Watch(Asking):
         if isinstance(command, Write):
             self.ledger.doubt(one.id for one in command.writes)
         elif isinstance(command, SetValue):
-            self.ledger.doubt([command.handle])
+            self.ledger.doubt([cast("SetValue[Any]", command).handle])
 
     # --- the procedure --------------------------------------------------------------------------------------------
 

@@ -118,7 +118,8 @@ class Serving(ABC, Generic[F]):
         self._post(Shutdown())
         if self._display is not None:
             # Where an adapter puts calls off, nobody is left who makes them.
-            Serving._ask(self, Showing(self._display))
+            for consultation, awaited in Showing(self._display).begin():
+                self._wait(consultation, awaited)
         for feed in self._feeds:
             feed.close()
 
