@@ -19,6 +19,8 @@ BACKLOG: Final = 128
 NO_ROOM: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 #: Seconds to wait for room; the connections that wait are kept by the kernel meanwhile.
 NO_ROOM_PAUSE: Final = 0.1
+#: Elsewhere it would let others share the port.
+_REUSE: Final = (("SOL_SOCKET", "SO_REUSEADDR", 1),) if os.name == "posix" else ()
 
 
 def listen(settings: Settings) -> list[socket.socket]:
@@ -32,12 +34,11 @@ def listen(settings: Settings) -> list[socket.socket]:
         for place in places(settings.get("address"), settings.get("keepalive"), dual=_is_dual(), devices=devices):
             *_, (family, kind, protocol, _, where) = socket.getaddrinfo(place.host, port, type=socket.SOCK_STREAM)
             opened.append(sock := stack.enter_context(socket.socket(family, kind, protocol)))
-            if os.name == "posix":  # elsewhere it would let others share the port
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            for level, name, value in place.options:
+            for level, name, value in (*_REUSE, *place.options):
                 if hasattr(socket, name):
                     sock.setsockopt(getattr(socket, level), getattr(socket, name), value)
-            sock.bind(where)
+            with place.naming(port):
+                sock.bind(where)
             sock.listen(BACKLOG)
             sock.setblocking(False)
             port = sock.getsockname()[1]

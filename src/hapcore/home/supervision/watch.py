@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from hapcore.controller.commands import GetAccessories, Subscribe, Write
 from hapcore.controller.events import CharacteristicChanged, EventUnreadable, SessionClosed
@@ -158,10 +158,9 @@ class Watch(Asking):
 
     def asked(self, command: Command[Any]) -> None:
         """The application writes: there will be no event, and what was known is not what is."""
-        if isinstance(command, Write):
-            self.ledger.doubt(one.id for one in command.writes)
-        elif isinstance(command, SetValue):
-            self.ledger.doubt([cast("SetValue[Any]", command).handle])
+        write = command.write() if isinstance(command, SetValue) else command
+        if isinstance(write, Write):
+            self.ledger.doubt(one.id for one in write.writes)
 
     # --- the procedure --------------------------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import TypeAlias
 
@@ -52,6 +53,14 @@ class Place:
 
     host: str
     options: tuple[Option, ...]
+
+    @contextmanager
+    def naming(self, port: int) -> Generator[None, None, None]:
+        """Have an `OSError` of the block, such as a taken port, say which address and port it is about."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror} ({self.host}, port {port})") from error
 
 
 def places(
