@@ -129,6 +129,21 @@ class _Hands:
         self.written.append((alias, number, value))
         self.board.lane(alias).change(number, value, self.now)
 
+    def draw(self, columns, *keys):
+        """Press keys; returns the lines of the screen."""
+
+        async def draw():
+            app = Top(self.board, self.absorb, self.write, lambda: self.now)
+            async with app.run_test(size=(columns, 24)) as pilot:
+                for key in keys:
+                    await pilot.press(key)
+                    app.beat()
+                    await pilot.pause()
+                strips = app.screen._compositor.render_strips()
+                return ["".join(piece.text for piece in strip) for strip in strips]
+
+        return asyncio.run(draw())
+
     def play(self, *keys):
         """Press keys; returns the texts of both tables and of the last line."""
 
@@ -154,7 +169,7 @@ def hands(board):
 def test_both_sides(hands):
     lanes, rows, said = hands.play("down")
     assert lanes == [["●", "kitchen", "0", "", "was not found"], ["●", "lamp", "0", "", ""]]
-    assert rows[1] == ["Lightbulb", "Brightness", "40 %", "1.10"]
+    assert rows[1] == ["40 %", "Brightness", "Lightbulb", "1.10"]
     assert len(rows) == 4
     assert said == ""
 
@@ -164,10 +179,41 @@ def test_an_accessory_that_is_away_shows_nothing_of_the_other(hands):
     assert rows == []
 
 
+def test_colours_follow_what_they_stand_for(hands):
+    """The dot of an accessory, and a value that has just changed."""
+
+    async def play():
+        app = Top(hands.board, hands.absorb, hands.write, lambda: hands.now)
+        async with app.run_test() as pilot:
+            await pilot.press("down")
+            lanes, rows, seen = app.query_one("#lanes"), app.query_one("#rows"), []
+
+            def look():
+                app.beat()
+                seen.append((lanes.get_cell("lamp", "0").style, rows.get_cell("1.9", "0").style))
+
+            look()
+            hands.board.lane("lamp").presence = Presence.AWAY
+            hands.board.lane("lamp").change(ON, False, hands.now)
+            look()
+            hands.now += 10
+            look()
+            return seen
+
+    assert asyncio.run(play()) == [("green", ""), ("red", "bold reverse"), ("red", "")]
+
+
+def test_values_are_in_sight_on_eighty_columns(hands):
+    """Whatever else does not fit."""
+    seen = hands.draw(80, "down")
+    for value in ("off", "40 %", "21.5 °C", "heat"):
+        assert any(value in line for line in seen), seen
+
+
 def test_arrows_switch_and_set(hands):
     lanes, rows, _ = hands.play("down", "enter", "right", "down", "right", "right", "left")
     assert hands.written == [("lamp", ON, True), *(("lamp", BRIGHTNESS, value) for value in (45, 50, 45))]
-    assert [row[2] for row in rows] == ["on", "45 %", "21.5 °C", "heat"]
+    assert [row[0] for row in rows] == ["on", "45 %", "21.5 °C", "heat"]
     assert lanes[1][2] == "4"
 
 

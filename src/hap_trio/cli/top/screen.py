@@ -27,7 +27,8 @@ BEAT = 0.2
 FRESH = 2.0
 _COLOURS = {Presence.SOUGHT: "yellow", Presence.HERE: "green", Presence.AWAY: "red"}
 _LANES = ("", "accessory", "ev/min", "ms", "")
-_ROWS = ("service", "characteristic", "value", "id")
+#: What changes comes first: it must be in sight on a narrow terminal, too.
+_ROWS = ("value", "characteristic", "service", "id")
 
 
 class _Asking(ModalScreen[str]):
@@ -80,7 +81,8 @@ class _Table(DataTable[Text]):
             if before[key] == marks[key]:
                 continue
             for number, cell in enumerate(draw(one)):
-                if self.get_cell(key, str(number)) != cell:
+                shown: Text = self.get_cell(key, str(number))
+                if (shown.plain, shown.style) != (cell.plain, cell.style):  # equal texts may differ in style
                     # A column that may become narrower is measured from top to bottom: it stays as it is.
                     wider = cell.cell_len > columns[number].content_width
                     self.update_cell(key, str(number), cell, update_width=wider)
@@ -118,7 +120,7 @@ class Top(App[None]):
     """
 
     CSS = """
-    #lanes { width: 2fr; } #rows { width: 3fr; } DataTable { height: 1fr; } #said { height: 1; color: $warning; }
+    #lanes { width: 1fr; } #rows { width: 2fr; } DataTable { height: 1fr; } #said { height: 1; color: $warning; }
     """
     TITLE = "hap top"
     ENABLE_COMMAND_PALETTE = False
@@ -241,8 +243,8 @@ class Top(App[None]):
 
     def _row(self, row: Row) -> tuple[Text, ...]:
         return (
-            Text(row.service),
-            Text(row.handle.name),
             Text(row.text, style="bold reverse" if self._fresh(row) else ""),
+            Text(row.handle.name),
+            Text(row.service),
             Text(str(row.handle)),
         )
