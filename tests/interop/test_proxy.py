@@ -16,10 +16,10 @@ LIMIT = 90
 OTHER_CODE = "482-15-739"
 
 
-def rights(accessory: dict) -> list:
+def rights(accessory: dict) -> dict:
     """The characteristics of a database as aiohomekit or `hap accessories` show it: number, permissions."""
     services = accessory["services"]
-    return [(one["iid"], sorted(one["perms"])) for each in services for one in each["characteristics"]]
+    return {one["iid"]: sorted(one["perms"]) for each in services for one in each["characteristics"]}
 
 
 @pytest.mark.parametrize("name", ["happython", "hapnodejs"])
