@@ -8,8 +8,11 @@ import subprocess
 import sys
 
 import pytest
+from examples.own_controller import Blocking
 from tests.docs.programs import LIMIT, ROOT, environment, line
 from tests.examples.home import Home
+
+from hapcore.ip.controller import VerifyPairing
 
 VARIABLES = {"LOCK_PIN": "482913", "HOOK_TOKEN": "correct horse battery staple"}
 ARGUMENTS = {"camera": ["true"]}
@@ -30,9 +33,12 @@ def test_it_serves_until_ctrl_c(name, tmp_path):
         try:
             word, port, code = line(process).split()
             assert word == "serving"
-            Home.pairing_of(port, code)
-            process.send_signal(signal.SIGINT)
-            _, trouble = process.communicate(timeout=LIMIT)
+            pairing = Home.pairing_of(port, code)
+            idle = Blocking("127.0.0.1", int(port))
+            with idle.sock:
+                idle.do(VerifyPairing(pairing))  # answered: it has seen the end of the first connection, and rests
+                process.send_signal(signal.SIGINT)
+                _, trouble = process.communicate(timeout=LIMIT)
         finally:
             process.kill()
     assert trouble.rstrip("-+| \n").endswith("KeyboardInterrupt"), trouble
