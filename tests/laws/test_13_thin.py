@@ -7,7 +7,7 @@ from tests.laws.source import ADAPTERS, SRC, code_lines, files
 
 #: The law says about 600, and no adapter keeps it yet. Until then each is held to what it has today; these numbers may
 #: only fall.
-DEBT = {"hap_trio": 983, "hap_asyncio": 820, "hap_sync": 1056}
+DEBT = {"hap_trio": 980, "hap_asyncio": 817, "hap_sync": 1056}
 FILE_LIMIT = 200
 #: Written once for all adapters, and kept where it is at home.
 SHARED = {
